@@ -1,0 +1,5 @@
+//! The real disk.
+
+/// The file system of this machine.
+#[derive(Debug)]
+pub struct RealDisk;

@@ -1,0 +1,10 @@
+//! Words that every layer shares: offsets, positions, identifiers, times. No dependency, no I/O, no rules beyond
+//! the arithmetic of each type.
+
+mod id;
+mod number;
+mod time;
+
+pub use id::{ParseTopicIdError, TopicId, TopicIdPartition, TopicPartition};
+pub use number::{LeaderEpoch, Offset, Position, ProducerEpoch, ProducerId, Sequence};
+pub use time::{Instant, Timestamp};
