@@ -4,7 +4,9 @@
 mod id;
 mod number;
 mod time;
+mod timer;
 
 pub use id::{ParseTopicIdError, TopicId, TopicIdPartition, TopicPartition};
 pub use number::{LeaderEpoch, Offset, Position, ProducerEpoch, ProducerId, Sequence};
 pub use time::{Instant, Timestamp};
+pub use timer::{TimerId, TimerQueue};
