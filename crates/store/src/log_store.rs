@@ -57,6 +57,12 @@ pub trait LogStore: Send + Sync + 'static {
     /// Every partition, in no order.
     fn partitions(&self) -> Vec<Arc<dyn Partition>>;
 
+    /// Awaited before [`Partition::append`], so that memory stays bounded: `None` when appending may go on, otherwise a
+    /// future that resolves when it may. Appending itself never waits and never refuses for this reason.
+    fn backpressure(&self) -> Option<BoxFuture<'static, ()>> {
+        None
+    }
+
     /// Stops taking appends, makes everything durable and leaves the marker of a clean stop. Idempotent.
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 }
@@ -82,7 +88,8 @@ pub trait Partition: Send + Sync + 'static {
     /// [`AppendError::Refused`] with nothing appended; [`AppendError::Unavailable`].
     fn append(&self, records: Bytes, origin: Origin, now: Timestamp) -> Result<Appended, AppendError>;
 
-    /// Resolves when `appended` is as safe as `level` asks. Dropping it abandons the wait, not the records.
+    /// Resolves when `appended` is as safe as `level` asks. Called right after [`Partition::append`], before anything is
+    /// awaited: the wait begins at the call. Dropping it abandons the wait, not the records.
     fn acknowledged(
         &self,
         appended: &Appended,
