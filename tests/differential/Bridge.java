@@ -72,7 +72,6 @@ public class Bridge {
             try {
                 answer = bridge.run(MAPPER.readTree(line));
             } catch (Throwable failure) {
-                failure.printStackTrace();
                 answer = NODES.objectNode().put("failure", failure.toString());
             }
             answers.println(MAPPER.writeValueAsString(answer));

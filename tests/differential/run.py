@@ -1,0 +1,108 @@
+"""Plays every scenario at Apache Kafka and at Highwater and compares the decoded answers, field by field.
+
+    scripts/test differential                   both brokers, all scenarios
+    .cache/venv/bin/python tests/differential/run.py --ours kafka   Kafka against itself: shows that normalising is right
+    ... --only 'fetch*' --print                 some scenarios; print the transcripts too
+
+Ends with success only if every difference is listed in allowed_differences.toml and every entry there is in use.
+"""
+
+import argparse
+import fnmatch
+import importlib
+import pkgutil
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "python")]
+
+import broker  # noqa: E402
+import scenarios  # noqa: E402
+from bridge import Bridge  # noqa: E402
+from compare import Allowed, differences  # noqa: E402
+from session import Session  # noqa: E402
+
+SETTINGS = {"auto.create.topics.enable": "false", "message.max.bytes": "200000", "log.segment.bytes": "1048576"}
+
+
+def all_scenarios(only):
+    """{name: function} of every `scenario_*` function in the package, in the order in which they are written."""
+    found = {}
+    for module in pkgutil.iter_modules(scenarios.__path__):
+        loaded = importlib.import_module(f"scenarios.{module.name}")
+        for name, function in vars(loaded).items():
+            label = f"{module.name}.{name.removeprefix('scenario_')}"
+            if name.startswith("scenario_") and any(fnmatch.fnmatch(label, pattern) for pattern in only):
+                found[label] = function
+    return found
+
+
+def play(name, chosen):
+    """The transcript of the chosen scenarios at a fresh broker."""
+    began = time.monotonic()
+    with broker.create(name, settings=SETTINGS) as server, Bridge() as bridge:
+        session = Session(bridge, server.port)
+        for label, scenario in chosen.items():
+            session.play(label, scenario)
+            if not server.alive():
+                raise RuntimeError(f"{name} ended during {label}")
+        server.stop()
+    steps = sum(len(s) for s in session.transcript.values())
+    print(f"{name}: {len(chosen)} scenarios, {steps} answers, {time.monotonic() - began:.1f} s", flush=True)
+    return session.transcript
+
+
+def report(chosen, expected, actual, allowed):
+    """Prints what differs; returns the number of answers that differ without being allowed to, and of all answers."""
+    failed = total = 0
+    for label in chosen:
+        left, right = expected.get(label, {}), actual.get(label, {})
+        found = differences(left, right)
+        bad = [d for d in found if not allowed.covers(label, d[0], d[1])]
+        total += len(left)
+        failed += len({d[0] for d in bad})
+        if found:
+            print(f"{label}: {len(left)} answers, {len(found) - len(bad)} intended differences, {len(bad)} others")
+        for step, path, kafka, ours in bad:
+            print(f"    {step}: {path}: kafka {kafka!r}, ours {ours!r}")
+    return failed, total
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--ours", default="highwater", choices=list(broker.BROKERS), help="the broker that is compared with Kafka")
+    arguments.add_argument("--only", action="append", metavar="GLOB", help="scenarios to play, by `module.name`")
+    arguments.add_argument("--print", action="store_true", help="print Kafka's answers")
+    options = arguments.parse_args()
+    chosen = all_scenarios(options.only or ["*"])
+    expected, actual = play("kafka", chosen), play(options.ours, chosen)
+    if options.print:
+        print_transcript(expected)
+    allowed = Allowed(HERE / "allowed_differences.toml")
+    failed, total = report(chosen, expected, actual, allowed)
+    unused = allowed.unused(chosen) if options.ours == "highwater" else []
+    for entry in unused:
+        print(f"allowed_differences.toml: no longer needed: {entry['scenario']} | {entry['step']} | {entry['path']}")
+    early = [label for label in chosen if "ended early" in expected[label]]
+    for label in early:
+        print(f"{label} does not run to its end at Kafka: {expected[label]['ended early']}")
+    for entry in allowed.entries:
+        if entry["used"]:
+            print(f"intended, {entry['used']} x: {entry['scenario']} | {entry['step']} | {entry['path']}: {entry['reason']}")
+    print(f"{total - failed} passed, {failed + len(unused) + len(early)} failed")
+    sys.exit(1 if failed or unused or early else 0)
+
+
+def print_transcript(transcript):
+    """All answers of one broker, one value a line."""
+    for label, steps in transcript.items():
+        for step, values in steps.items():
+            print(f"{label} / {step}")
+            for path, value in values.items():
+                print(f"    {path} = {value!r}")
+
+
+if __name__ == "__main__":
+    main()
