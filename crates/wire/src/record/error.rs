@@ -1,6 +1,9 @@
 //! What can be wrong with the bytes of a batch or of its records.
 
 use std::fmt;
+use std::io;
+
+use super::Compression;
 
 /// Why bytes are not a record batch that can be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,3 +73,59 @@ impl fmt::Display for BatchError {
 }
 
 impl std::error::Error for BatchError {}
+
+/// Why the records of a batch cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordsError {
+    /// A codec number from 5 to 7.
+    UnknownCodec {
+        /// The number.
+        code: u8,
+    },
+    /// The compressed bytes are damaged or of another codec.
+    Decompression {
+        /// The codec of the attributes.
+        codec: Compression,
+        /// What its decoder said.
+        kind: io::ErrorKind,
+    },
+    /// More decompressed bytes than allowed; reading stopped there.
+    OutputLimit {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A record is malformed.
+    Malformed {
+        /// 0-based index of the record in the batch.
+        index: u32,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// Fewer records than the header states.
+    TooFew {
+        /// Records that are there.
+        found: u32,
+        /// `records_count` of the header.
+        stated: u32,
+    },
+    /// Bytes follow the last record.
+    Remaining {
+        /// `records_count` of the header.
+        stated: u32,
+    },
+}
+
+impl fmt::Display for RecordsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownCodec { code } => write!(f, "unknown compression type id {code}"),
+            Self::Decompression { codec, kind } => write!(f, "cannot decompress {}: {kind}", codec.name()),
+            Self::OutputLimit { limit } => write!(f, "more than {limit} bytes when decompressed"),
+            Self::Malformed { index, what } => write!(f, "record {index}: {what}"),
+            Self::TooFew { found, stated } => write!(f, "{found} records where the batch states {stated}"),
+            Self::Remaining { stated } => write!(f, "bytes after the last of {stated} records"),
+        }
+    }
+}
+
+impl std::error::Error for RecordsError {}

@@ -339,7 +339,7 @@ mod tests {
     fn batch(records: &[u8]) -> Vec<u8> {
         let header = BatchHeader {
             base_offset: Offset(0x0102_0304_0506_0708),
-            batch_length: LENGTH_MIN + records.len() as u32,
+            batch_length: LENGTH_MIN + u32::try_from(records.len()).unwrap(),
             leader_epoch: LeaderEpoch(9),
             crc: 0,
             attributes: Attributes::default().with_compression(Compression::Zstd).with_transactional(true),

@@ -1,16 +1,30 @@
 //! Record batches, format 2: the unit in which records are produced, stored and fetched. No I/O; the bytes are a
 //! client's or a disk's and may be anything. Formats 0 and 1 are recognised, not read.
 
+mod builder;
 mod checksum;
+mod codec;
 mod error;
 mod header;
+mod iter;
+mod marker;
+mod records;
+mod varint;
+mod view;
 
+pub use builder::{
+    BatchBuilder, BuildError, Record, end_transaction_batch, end_transaction_marker, recompress,
+};
 pub use checksum::{Crc32c, crc32c};
-pub use error::BatchError;
+pub use error::{BatchError, RecordsError};
 pub use header::{
     Attributes, BatchHeader, CHECKSUM_START, HEADER_SIZE, LENGTH_OVERHEAD, patch_position, patch_timestamp,
     verify,
 };
+pub use iter::batches;
+pub use marker::EndTxnMarker;
+pub use records::{Records, default_output_limit};
+pub use view::{HeaderView, RecordView};
 
 /// A codec of record batches (attributes bits 0-2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
