@@ -1,5 +1,297 @@
-//! The real disk.
+//! The file system of this machine. Interrupted calls are repeated; every other error is handed up as it came. Only
+//! what std lacks goes to the system directly, and where a system lacks that too, the call says so (`Unsupported`, or
+//! `None` for a read that must not wait).
 
-/// The file system of this machine.
-#[derive(Debug)]
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::statvfs;
+use rustix::io::{pwritev, retry_on_intr};
+
+use crate::{Disk, Entry, EntryKind, File, OpenMode};
+
+/// Slices that one call of the system takes (`IOV_MAX`).
+const SLICES_MAX: usize = 1024;
+
+/// The file system of this machine. Relative paths start at the working directory.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct RealDisk;
+
+impl Disk for RealDisk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        match mode {
+            OpenMode::Read => &mut options,
+            OpenMode::ReadWrite => options.write(true),
+            OpenMode::CreateNew => options.write(true).create_new(true),
+            OpenMode::CreateOrOpen => options.write(true).create(true).truncate(false),
+        };
+        Ok(Arc::new(RealFile { file: options.open(path)?, path: path.to_path_buf() }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir(path)
+    }
+
+    fn remove_directory(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        fs::File::open(path)?.sync_all()
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for found in fs::read_dir(path)? {
+            let found = found?;
+            let kind = match found.file_type()? {
+                kind if kind.is_file() => EntryKind::File,
+                kind if kind.is_dir() => EntryKind::Directory,
+                _ => EntryKind::Other,
+            };
+            if let Ok(name) = OsString::into_string(found.file_name()) {
+                entries.push(Entry { name, kind });
+            }
+        }
+        entries.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(entries)
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        let state = retry_on_intr(|| statvfs(path))?;
+        Ok(state.f_bavail.saturating_mul(state.f_frsize))
+    }
+}
+
+/// An open file of the real disk.
+#[derive(Debug)]
+struct RealFile {
+    file: fs::File,
+    path: PathBuf,
+}
+
+impl File for RealFile {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        Ok(retry_on_intr(|| rustix::io::pread(&self.file, &mut *buffer, position))?)
+    }
+
+    fn read_resident_at(&self, buffer: &mut [u8], position: u64) -> io::Result<Option<usize>> {
+        system::read_resident_at(&self.file, buffer, position)
+    }
+
+    fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
+        let slices = slices.get(..SLICES_MAX).unwrap_or(slices);
+        Ok(retry_on_intr(|| pwritev(&self.file, slices, position))?)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
+    }
+
+    fn allocate(&self, position: u64, size: u64) -> io::Result<()> {
+        if size == 0 {
+            return Ok(());
+        }
+        system::allocate(&self.file, position, size)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn drop_cache(&self) -> io::Result<()> {
+        system::drop_cache(&self.file)
+    }
+
+    fn as_std(&self) -> Option<&fs::File> {
+        Some(&self.file)
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::fs::File;
+    use std::io::{self, IoSliceMut};
+
+    use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
+    use rustix::io::{Errno, ReadWriteFlags, preadv2, retry_on_intr};
+
+    pub(super) fn read_resident_at(
+        file: &File,
+        buffer: &mut [u8],
+        position: u64,
+    ) -> io::Result<Option<usize>> {
+        let mut slices = [IoSliceMut::new(buffer)];
+        match retry_on_intr(|| preadv2(file, &mut slices, position, ReadWriteFlags::NOWAIT)) {
+            Ok(count) => Ok(Some(count)),
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) fn allocate(file: &File, position: u64, size: u64) -> io::Result<()> {
+        match retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, position, size)) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Err(io::ErrorKind::Unsupported.into()),
+            result => Ok(result?),
+        }
+    }
+
+    pub(super) fn drop_cache(file: &File) -> io::Result<()> {
+        Ok(retry_on_intr(|| fadvise(file, 0, None, Advice::DontNeed))?)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::fs::File;
+    use std::io;
+
+    pub(super) fn read_resident_at(_: &File, _: &mut [u8], _: u64) -> io::Result<Option<usize>> {
+        Ok(None)
+    }
+
+    pub(super) fn allocate(_: &File, _: u64, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn drop_cache(_: &File) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TemporaryDirectory;
+    use crate::write_all_at;
+
+    fn create(directory: &TemporaryDirectory, name: &str) -> Arc<dyn File> {
+        RealDisk.open(&directory.path().join(name), OpenMode::CreateNew).unwrap()
+    }
+
+    fn contents(file: &dyn File) -> Vec<u8> {
+        let mut bytes = vec![0; 1 << 16];
+        let count = file.read_at(&mut bytes, 0).unwrap();
+        bytes.truncate(count);
+        bytes
+    }
+
+    #[test]
+    fn slices_are_written_one_behind_the_other() {
+        let directory = TemporaryDirectory::new();
+        let file = create(&directory, "a");
+        let mut slices = [IoSlice::new(b"one"), IoSlice::new(b""), IoSlice::new(b"two")];
+        write_all_at(file.as_ref(), &mut slices, 2).unwrap();
+        assert_eq!(contents(file.as_ref()), b"\0\0onetwo");
+        assert_eq!(file.length().unwrap(), 8);
+        file.sync_data().unwrap();
+    }
+
+    #[test]
+    fn more_slices_than_the_system_takes_at_once_are_all_written() {
+        let directory = TemporaryDirectory::new();
+        let file = create(&directory, "a");
+        let bytes: Vec<u8> = (0..5_000u32).map(|index| (index % 251) as u8).collect();
+        let mut slices: Vec<IoSlice<'_>> = bytes.chunks(1).map(IoSlice::new).collect();
+        write_all_at(file.as_ref(), &mut slices, 0).unwrap();
+        assert_eq!(contents(file.as_ref()), bytes);
+    }
+
+    #[test]
+    fn each_open_mode_asks_for_what_it_says() {
+        let directory = TemporaryDirectory::new();
+        let path = directory.path().join("a");
+        let kind = |mode| RealDisk.open(&path, mode).err().map(|error| error.kind());
+        assert_eq!(kind(OpenMode::Read), Some(io::ErrorKind::NotFound));
+        assert_eq!(kind(OpenMode::ReadWrite), Some(io::ErrorKind::NotFound));
+        assert_eq!(kind(OpenMode::CreateNew), None);
+        assert_eq!(kind(OpenMode::CreateNew), Some(io::ErrorKind::AlreadyExists));
+        let file = RealDisk.open(&path, OpenMode::ReadWrite).unwrap();
+        file.write_at(&[IoSlice::new(b"kept")], 0).unwrap();
+        assert_eq!(contents(RealDisk.open(&path, OpenMode::CreateOrOpen).unwrap().as_ref()), b"kept");
+        let reader = RealDisk.open(&path, OpenMode::Read).unwrap();
+        assert!(reader.write_at(&[IoSlice::new(b"no")], 0).is_err());
+    }
+
+    #[test]
+    fn a_removed_or_renamed_file_stays_readable_through_its_handle() {
+        let directory = TemporaryDirectory::new();
+        let file = create(&directory, "a");
+        file.write_at(&[IoSlice::new(b"bytes")], 0).unwrap();
+        RealDisk.rename(&directory.path().join("a"), &directory.path().join("b")).unwrap();
+        RealDisk.remove_file(&directory.path().join("b")).unwrap();
+        RealDisk.sync_directory(directory.path()).unwrap();
+        assert_eq!(contents(file.as_ref()), b"bytes");
+        assert_eq!(RealDisk.list(directory.path()).unwrap(), []);
+    }
+
+    #[test]
+    fn a_directory_lists_its_entries_by_name() {
+        let directory = TemporaryDirectory::new();
+        create(&directory, "b");
+        create(&directory, "a");
+        RealDisk.create_directory(&directory.path().join("c")).unwrap();
+        let names: Vec<_> = RealDisk
+            .list(directory.path())
+            .unwrap()
+            .into_iter()
+            .map(|entry| (entry.name, entry.kind))
+            .collect();
+        let expected = [("a", EntryKind::File), ("b", EntryKind::File), ("c", EntryKind::Directory)];
+        assert_eq!(names, expected.map(|(name, kind)| (name.to_string(), kind)));
+        let error = RealDisk.create_directory(&directory.path().join("c")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        RealDisk.remove_directory(&directory.path().join("c")).unwrap();
+    }
+
+    #[test]
+    fn allocating_changes_no_length_and_setting_a_length_reads_as_zeros() {
+        let directory = TemporaryDirectory::new();
+        let file = create(&directory, "a");
+        match file.allocate(0, 1 << 20) {
+            Ok(()) => {}
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::Unsupported),
+        }
+        assert_eq!(file.length().unwrap(), 0);
+        file.set_length(3).unwrap();
+        assert_eq!(contents(file.as_ref()), [0; 3]);
+        file.set_length(1).unwrap();
+        assert_eq!(file.length().unwrap(), 1);
+    }
+
+    #[test]
+    fn a_read_that_may_not_wait_returns_the_bytes_or_nothing() {
+        let directory = TemporaryDirectory::new();
+        let file = create(&directory, "a");
+        file.write_at(&[IoSlice::new(b"resident")], 0).unwrap();
+        let mut buffer = [0; 16];
+        if let Some(count) = file.read_resident_at(&mut buffer, 0).unwrap() {
+            assert_eq!(&buffer[..count], b"resident");
+        }
+        file.sync_data().unwrap();
+        file.drop_cache().unwrap();
+        assert_eq!(contents(file.as_ref()), b"resident");
+        assert!(RealDisk.free_bytes(directory.path()).unwrap() > 0);
+    }
+}
