@@ -143,33 +143,7 @@ impl BatchHeader {
     /// # Errors
     /// Any [`BatchError`] but `Checksum`. An old format is recognised from 17 bytes on.
     pub fn parse(bytes: &[u8]) -> Result<Self, BatchError> {
-        let truncated =
-            |needed: usize| BatchError::Truncated { size: bytes.len() as u64, needed: needed as u64 };
-        let magic = i8::from_be_bytes(field(bytes, 16).ok_or(truncated(MAGIC_END))?);
-        match magic {
-            MAGIC => {}
-            0 | 1 => return Err(BatchError::OldMagic { magic }),
-            _ => return Err(BatchError::UnknownMagic { magic }),
-        }
-        Self::read(bytes).ok_or(truncated(HEADER_SIZE))?.check()
-    }
-
-    /// The fields as they stand; `None` when bytes are missing.
-    fn read(bytes: &[u8]) -> Option<RawHeader> {
-        Some(RawHeader {
-            base_offset: i64::from_be_bytes(field(bytes, 0)?),
-            length: i32::from_be_bytes(field(bytes, 8)?),
-            leader_epoch: i32::from_be_bytes(field(bytes, 12)?),
-            crc: u32::from_be_bytes(field(bytes, 17)?),
-            attributes: u16::from_be_bytes(field(bytes, 21)?),
-            last_offset_delta: i32::from_be_bytes(field(bytes, 23)?),
-            base_timestamp: i64::from_be_bytes(field(bytes, 27)?),
-            max_timestamp: i64::from_be_bytes(field(bytes, 35)?),
-            producer_id: i64::from_be_bytes(field(bytes, 43)?),
-            producer_epoch: i16::from_be_bytes(field(bytes, 51)?),
-            base_sequence: i32::from_be_bytes(field(bytes, 53)?),
-            count: i32::from_be_bytes(field(bytes, 57)?),
-        })
+        RawHeader::read(bytes)?.check()
     }
 
     /// The header's 61 bytes.
@@ -243,12 +217,44 @@ struct RawHeader {
 }
 
 impl RawHeader {
-    fn check(&self) -> Result<BatchHeader, BatchError> {
-        let length_error = BatchError::Length { length: self.length };
-        let batch_length = u32::try_from(self.length).map_err(|_| length_error)?;
-        if batch_length < LENGTH_MIN {
-            return Err(length_error);
+    fn read(bytes: &[u8]) -> Result<Self, BatchError> {
+        let truncated =
+            |needed: usize| BatchError::Truncated { size: bytes.len() as u64, needed: needed as u64 };
+        let magic = i8::from_be_bytes(field(bytes, 16).ok_or(truncated(MAGIC_END))?);
+        match magic {
+            MAGIC => Self::read_fields(bytes).ok_or(truncated(HEADER_SIZE)),
+            0 | 1 => Err(BatchError::OldMagic { magic }),
+            _ => Err(BatchError::UnknownMagic { magic }),
         }
+    }
+
+    /// The fields as they stand; `None` when bytes are missing.
+    fn read_fields(bytes: &[u8]) -> Option<Self> {
+        Some(Self {
+            base_offset: i64::from_be_bytes(field(bytes, 0)?),
+            length: i32::from_be_bytes(field(bytes, 8)?),
+            leader_epoch: i32::from_be_bytes(field(bytes, 12)?),
+            crc: u32::from_be_bytes(field(bytes, 17)?),
+            attributes: u16::from_be_bytes(field(bytes, 21)?),
+            last_offset_delta: i32::from_be_bytes(field(bytes, 23)?),
+            base_timestamp: i64::from_be_bytes(field(bytes, 27)?),
+            max_timestamp: i64::from_be_bytes(field(bytes, 35)?),
+            producer_id: i64::from_be_bytes(field(bytes, 43)?),
+            producer_epoch: i16::from_be_bytes(field(bytes, 51)?),
+            base_sequence: i32::from_be_bytes(field(bytes, 53)?),
+            count: i32::from_be_bytes(field(bytes, 57)?),
+        })
+    }
+
+    /// The length field; at least [`LENGTH_MIN`].
+    fn batch_length(&self) -> Result<u32, BatchError> {
+        let error = BatchError::Length { length: self.length };
+        let length = u32::try_from(self.length).map_err(|_| error)?;
+        if length < LENGTH_MIN { Err(error) } else { Ok(length) }
+    }
+
+    fn check(&self) -> Result<BatchHeader, BatchError> {
+        let batch_length = self.batch_length()?;
         let range_error = BatchError::OffsetRange {
             base_offset: self.base_offset,
             last_offset_delta: self.last_offset_delta,
@@ -276,20 +282,20 @@ impl RawHeader {
 }
 
 /// Parses and checks the whole batch at the start of `bytes`: header, length and checksum. What follows the batch is
-/// not looked at.
+/// not looked at. Impossible numbers are only reported when the checksum vouches for them.
 ///
 /// # Errors
 /// Any [`BatchError`].
 pub fn verify(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
-    let header = BatchHeader::parse(bytes)?;
-    let truncated = BatchError::Truncated { size: bytes.len() as u64, needed: header.size() };
-    let size = usize::try_from(header.size()).map_err(|_| truncated)?;
-    let covered = bytes.get(CHECKSUM_START..size).ok_or(truncated)?;
-    let computed = crc32c(covered);
-    if computed != header.crc {
-        return Err(BatchError::Checksum { stored: header.crc, computed });
+    let raw = RawHeader::read(bytes)?;
+    let size = u64::from(raw.batch_length()?) + LENGTH_OVERHEAD as u64;
+    let truncated = BatchError::Truncated { size: bytes.len() as u64, needed: size };
+    let end = usize::try_from(size).map_err(|_| truncated)?;
+    let computed = crc32c(bytes.get(CHECKSUM_START..end).ok_or(truncated)?);
+    if computed != raw.crc {
+        return Err(BatchError::Checksum { stored: raw.crc, computed });
     }
-    Ok(header)
+    raw.check()
 }
 
 /// Sets offset and leader epoch in a copy of a header. Both lie outside the checksum, so the batch stays valid.
@@ -441,6 +447,17 @@ mod tests {
             with(23, &(-1i32).to_be_bytes()),
             BatchError::OffsetRange { last_offset_delta: -1, .. }
         ));
+    }
+
+    #[test]
+    fn damage_is_reported_as_damage_even_where_it_makes_a_number_impossible() {
+        let mut bytes = batch(b"");
+        bytes[57] = 0x80;
+        assert!(matches!(BatchHeader::parse(&bytes), Err(BatchError::Count { .. })));
+        assert!(matches!(verify(&bytes), Err(BatchError::Checksum { .. })));
+        let mut head: [u8; HEADER_SIZE] = *bytes.first_chunk().unwrap();
+        seal(&mut head, b"");
+        assert!(matches!(verify(&head), Err(BatchError::Count { .. })));
     }
 
     #[test]
