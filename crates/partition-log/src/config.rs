@@ -1,14 +1,7 @@
 //! The settings of one log, after topic overrides and broker defaults were merged. Names, units, defaults and ranges
 //! are those of Kafka's topic settings; the server's registry checks ranges before a value arrives here.
 
-/// Who stamps a record (`message.timestamp.type`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimestampType {
-    /// The producer.
-    CreateTime,
-    /// The broker, at append: type bit, max timestamp and checksum of the batch are rewritten.
-    LogAppendTime,
-}
+pub use highwater_wire::record::TimestampType;
 
 /// The codec in which a topic keeps its batches (`compression.type` with its level).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
