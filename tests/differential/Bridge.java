@@ -390,7 +390,10 @@ public class Bridge {
                 String name = field.get("name").asText();
                 String key = Character.toLowerCase(name.charAt(0)) + name.substring(1);
                 String type = field.get("type").asText();
-                if (!within(field.get("versions").asText(), version)) continue;
+                if (!within(field.get("versions").asText(), version)) {
+                    body.remove(key);
+                    continue;
+                }
                 boolean tagged = field.has("tag") && within(field.path("taggedVersions").asText("none"), version);
                 if (!body.has(key)) {
                     if (tagged) continue;

@@ -5,11 +5,13 @@ Arrays whose elements name themselves (a topic, a partition, an API key ...) bec
 """
 
 import re
+import time
 
 ZERO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 # The field by which an array's elements are told apart, first match wins.
-NATURAL_KEYS = ("apiKey", "resourceName", "name", "topic", "topicName", "topicId", "partitionIndex", "partition", "index", "nodeId", "brokerId", "key")
-TEXTS = {"errorMessage", "documentation"}
+NATURAL_KEYS = ("apiKey", "resourceName", "name", "topic", "topicName", "topicId", "partitionIndex", "partition", "index", "nodeId", "brokerId")
+TEXTS = {"errorMessage", "batchIndexErrorMessage", "documentation"}
+HALF_AN_HOUR_MS = 30 * 60 * 1000
 
 
 class Normaliser:
@@ -58,6 +60,8 @@ class Normaliser:
     def _label(self, item):
         if not isinstance(item, dict):
             return None
+        if "key" in item:
+            return repr(item["key"])
         for key in NATURAL_KEYS:
             if item.get(key) is not None and item[key] != "" and item[key] != ZERO_ID:
                 return self._value(key, item[key], "")
@@ -78,6 +82,8 @@ class Normaliser:
             return value and "<host>"
         if field == "port":
             return value if value is None or value <= 0 else "<port>"
+        if field in ("timestamp", "maxTimestamp") and abs(value - time.time() * 1000) < HALF_AN_HOUR_MS:
+            return "<now>"
         if field == "throttleTimeMs":
             return "<throttle>"
         if field == "logAppendTimeMs" or field == "finalizedFeaturesEpoch":

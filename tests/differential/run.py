@@ -26,6 +26,9 @@ from session import Session  # noqa: E402
 
 SETTINGS = {"auto.create.topics.enable": "false", "message.max.bytes": "200000", "log.segment.bytes": "1048576"}
 
+# A scenario that takes longer says so.
+SLOW_S = 3
+
 
 def all_scenarios(only):
     """{name: function} of every `scenario_*` function in the package, in the order in which they are written."""
@@ -45,7 +48,10 @@ def play(name, chosen):
     with broker.create(name, settings=SETTINGS) as server, Bridge() as bridge:
         session = Session(bridge, server.port)
         for label, scenario in chosen.items():
+            started = time.monotonic()
             session.play(label, scenario)
+            if time.monotonic() - started > SLOW_S:
+                print(f"{name}: {label}: {time.monotonic() - started:.1f} s", flush=True)
             if not server.alive():
                 raise RuntimeError(f"{name} ended during {label}")
         server.stop()
