@@ -400,3 +400,395 @@ fn refuse_records(error: RecordsError) -> Refusal {
         _ => invalid(&format!("The records of the batch cannot be read: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use highwater_types::{LeaderEpoch, ProducerEpoch, ProducerId, Sequence};
+    use highwater_wire::record::{BatchBuilder, Record, end_transaction_batch};
+
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000_000;
+    const HOUR_MS: i64 = 3_600_000;
+
+    fn record(timestamp: i64, key: Option<&'static str>) -> Record {
+        let value = Some(Bytes::from(vec![b'v'; 200]));
+        Record { timestamp: Timestamp(timestamp), key: key.map(Bytes::from), value, headers: Vec::new() }
+    }
+
+    fn batch_of(builder: BatchBuilder, records: &[Record]) -> Bytes {
+        let mut builder = builder;
+        for record in records {
+            builder.push(record);
+        }
+        builder.build().unwrap()
+    }
+
+    fn plain() -> Bytes {
+        batch_of(
+            BatchBuilder::new(),
+            &[record(NOW, Some("a")), record(NOW + 1, None), record(NOW - 1, Some("b"))],
+        )
+    }
+
+    /// The batch with header bytes replaced and the checksum made anew.
+    fn patched(batch: &Bytes, at: usize, value: &[u8]) -> Bytes {
+        let mut bytes = batch.to_vec();
+        bytes[at..at + value.len()].copy_from_slice(value);
+        let crc = highwater_wire::record::crc32c(&bytes[21..]);
+        bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+        Bytes::from(bytes)
+    }
+
+    fn admit_with(config: &LogConfig, records: &Bytes) -> Admission {
+        admit(records, Origin::Client, &AdmissionContext { config, now: Timestamp(NOW) })
+    }
+
+    fn refusal(config: &LogConfig, records: &Bytes) -> Refusal {
+        match admit_with(config, records) {
+            Admission::Refuse(refusal) => refusal,
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+
+    fn invalid_record(config: &LogConfig, records: &Bytes) -> String {
+        match refusal(config, records) {
+            Refusal::InvalidRecord { message, .. } => message,
+            other => panic!("another refusal: {other:?}"),
+        }
+    }
+
+    fn rewritten(config: &LogConfig, records: &Bytes) -> (Bytes, AdmittedBatch) {
+        match admit_with(config, records) {
+            Admission::Rewrite(bytes, batch) => {
+                assert_eq!(verify(&bytes), Ok(batch.header));
+                (bytes, batch)
+            }
+            other => panic!("not rewritten: {other:?}"),
+        }
+    }
+
+    fn values(batch: &[u8]) -> Vec<(i64, Option<Vec<u8>>)> {
+        let header = verify(batch).unwrap();
+        let mut records = Records::new(batch, &header, u64::MAX).unwrap();
+        let mut values = Vec::new();
+        while let Some((record, _)) = records.next_record().unwrap() {
+            values.push((header.base_timestamp.0 + record.timestamp_delta, record.key.map(<[u8]>::to_vec)));
+        }
+        values
+    }
+
+    #[test]
+    fn a_good_batch_is_kept_as_it_came() {
+        let config = LogConfig::default();
+        for codec in Compression::ALL {
+            let batch = batch_of(BatchBuilder::new().compression(codec, None), &[record(NOW, None)]);
+            let header = verify(&batch).unwrap();
+            let kept = AdmittedBatch { header, marker: None, log_append_time: Timestamp::NONE };
+            assert_eq!(admit_with(&config, &batch), Admission::Keep(kept), "{codec:?}");
+            assert_eq!(requires_produce_v7(&batch), codec == Compression::Zstd);
+        }
+    }
+
+    #[test]
+    fn anything_but_exactly_one_batch_is_an_invalid_record() {
+        let config = LogConfig::default();
+        let one = plain();
+        for end in 0..one.len() {
+            let message = invalid_record(&config, &one.slice(..end));
+            assert_eq!(
+                message, "Produce requests must have at least one record batch per partition",
+                "{end}"
+            );
+        }
+        let two = Bytes::from([one.clone(), one.clone()].concat());
+        assert!(invalid_record(&config, &two).contains("exactly one record batch"));
+        let trailing = Bytes::from([&one[..], &[0]].concat());
+        assert!(invalid_record(&config, &trailing).contains("exactly one record batch"));
+    }
+
+    #[test]
+    fn old_formats_are_invalid_and_unknown_ones_corrupt() {
+        let config = LogConfig::default();
+        for magic in [0, 1] {
+            assert!(invalid_record(&config, &patched(&plain(), 16, &[magic])).contains("magic version 2"));
+        }
+        assert!(matches!(refusal(&config, &patched(&plain(), 16, &[3])), Refusal::Corrupt(_)));
+        assert!(matches!(refusal(&config, &patched(&plain(), 8, &[0, 0, 0, 9])), Refusal::Corrupt(_)));
+    }
+
+    #[test]
+    fn a_flipped_bit_under_the_checksum_is_corrupt() {
+        let config = LogConfig::default();
+        let good = plain();
+        for bit in 17 * 8..good.len() * 8 {
+            let mut bytes = good.to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(matches!(refusal(&config, &Bytes::from(bytes)), Refusal::Corrupt(_)), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_batch_over_the_limit_is_too_large_and_one_at_it_is_not() {
+        let batch = plain();
+        let size = batch.len() as u64;
+        let config = LogConfig { max_message_bytes: size, ..LogConfig::default() };
+        assert!(matches!(admit_with(&config, &batch), Admission::Keep(_)));
+        let config = LogConfig { max_message_bytes: size - 1, ..LogConfig::default() };
+        assert_eq!(refusal(&config, &batch), Refusal::TooLarge { size, limit: size - 1 });
+    }
+
+    #[test]
+    fn counts_that_contradict_the_offsets_are_invalid() {
+        let config = LogConfig::default();
+        let message = invalid_record(&config, &patched(&plain(), 57, &4i32.to_be_bytes()));
+        assert_eq!(message, "Inconsistent batch offset range [0, 2] and count of records 4");
+        let message = invalid_record(&config, &patched(&plain(), 57, &0i32.to_be_bytes()));
+        assert_eq!(message, "Invalid reported count for record batch: 0");
+        let message = invalid_record(&config, &patched(&plain(), 57, &(-1i32).to_be_bytes()));
+        assert_eq!(message, "Invalid reported count for record batch: -1");
+        let message = invalid_record(&config, &patched(&plain(), 23, &(-1i32).to_be_bytes()));
+        assert_eq!(message, "Batch has an invalid offset range: [0, -1]");
+    }
+
+    #[test]
+    fn a_client_begins_at_offset_zero_and_an_import_where_it_was() {
+        let config = LogConfig::default();
+        let batch = batch_of(BatchBuilder::new().position(Offset(5), LeaderEpoch(3)), &[record(NOW, None)]);
+        let expected = "The baseOffset of the record batch should be 0, but it is 5";
+        assert_eq!(invalid_record(&config, &batch), expected);
+        let context = AdmissionContext { config: &config, now: Timestamp(NOW) };
+        let Admission::Keep(kept) = admit(&batch, Origin::Import, &context) else { panic!("not kept") };
+        assert_eq!((kept.header.base_offset, kept.header.leader_epoch), (Offset(5), LeaderEpoch(3)));
+    }
+
+    #[test]
+    fn control_batches_come_from_coordinators_only_and_their_marker_is_read() {
+        let config = LogConfig { compact: true, max_message_bytes: 1000, ..LogConfig::default() };
+        let marker = EndTxnMarker { committed: true, coordinator_epoch: 4 };
+        let batch = end_transaction_batch(marker, ProducerId(1), ProducerEpoch(2), Timestamp(5)).unwrap();
+        assert_eq!(invalid_record(&config, &batch), "Clients are not allowed to write control records");
+        let context = AdmissionContext { config: &config, now: Timestamp(NOW) };
+        for origin in [Origin::Coordinator, Origin::Import] {
+            let Admission::Keep(kept) = admit(&batch, origin, &context) else { panic!("not kept") };
+            assert_eq!(kept.marker, Some(marker));
+            assert!(kept.header.attributes.is_transactional());
+        }
+        assert_eq!(AdmittedBatch::read(&batch).map(|batch| batch.marker), Ok(Some(marker)));
+    }
+
+    #[test]
+    fn a_producer_id_needs_a_sequence() {
+        let config = LogConfig::default();
+        let builder = BatchBuilder::new().producer(ProducerId(3), ProducerEpoch(0), Sequence::NONE);
+        let message = invalid_record(&config, &batch_of(builder, &[record(NOW, None)]));
+        assert_eq!(message, "Invalid sequence number -1 in record batch with producerId 3");
+    }
+
+    #[test]
+    fn an_unknown_codec_is_unsupported() {
+        let refused = refusal(&LogConfig::default(), &patched(&plain(), 21, &[0, 5]));
+        assert_eq!(refused, Refusal::UnsupportedCompression("Unknown compression type id: 5".into()));
+    }
+
+    #[test]
+    fn records_too_far_ahead_are_named() {
+        let config = LogConfig::default();
+        let late = [record(NOW, None), record(NOW + HOUR_MS + 1, None), record(NOW + HOUR_MS, None)];
+        let expected = Refusal::InvalidTimestamp {
+            message: "One or more records have been rejected due to invalid timestamp".into(),
+            records: vec![(
+                1,
+                format!(
+                    "Timestamp {} of message with offset 1 is out of range. The timestamp should be within [{}, {}]",
+                    NOW + HOUR_MS + 1,
+                    NOW.wrapping_sub(i64::MAX),
+                    NOW + HOUR_MS
+                ),
+            )],
+        };
+        for codec in Compression::ALL {
+            let batch = batch_of(BatchBuilder::new().compression(codec, None), &late);
+            assert_eq!(refusal(&config, &batch), expected, "{codec:?}");
+        }
+        let unlimited = LogConfig { timestamp_after_max_ms: None, ..LogConfig::default() };
+        assert!(matches!(admit_with(&unlimited, &batch_of(BatchBuilder::new(), &late)), Admission::Keep(_)));
+    }
+
+    #[test]
+    fn records_too_old_are_named_and_records_without_a_time_are_not() {
+        let config = LogConfig { timestamp_before_max_ms: Some(10), ..LogConfig::default() };
+        let batch = batch_of(BatchBuilder::new(), &[record(NOW - 10, None), record(NOW - 11, None)]);
+        let Refusal::InvalidTimestamp { records, .. } = refusal(&config, &batch) else { panic!("another") };
+        assert_eq!(records.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1]);
+        let timeless = batch_of(BatchBuilder::new(), &[record(-1, None)]);
+        assert!(matches!(admit_with(&config, &timeless), Admission::Keep(_)));
+    }
+
+    #[test]
+    fn a_wrong_max_timestamp_is_put_right_when_the_records_are_read() {
+        let config = LogConfig { compact: true, ..LogConfig::default() };
+        let good = batch_of(BatchBuilder::new(), &[record(NOW, Some("k")), record(NOW + 7, Some("k"))]);
+        for wrong in [NOW, NOW + 100, NOW + HOUR_MS * 2] {
+            let (bytes, batch) = rewritten(&config, &patched(&good, 35, &wrong.to_be_bytes()));
+            assert_eq!(batch.header.max_timestamp, Timestamp(NOW + 7));
+            assert_eq!(bytes, good);
+        }
+    }
+
+    #[test]
+    fn compacted_topics_need_keys_and_every_record_without_one_is_named() {
+        let config = LogConfig { compact: true, ..LogConfig::default() };
+        let keyed = [record(NOW, Some("a")), record(NOW, Some(""))];
+        for codec in Compression::ALL {
+            let builder = || BatchBuilder::new().compression(codec, None);
+            assert!(matches!(admit_with(&config, &batch_of(builder(), &keyed)), Admission::Keep(_)));
+            let mixed = [record(NOW, None), record(NOW, Some("a")), record(NOW, None)];
+            let Refusal::InvalidRecord { message, records } = refusal(&config, &batch_of(builder(), &mixed))
+            else {
+                panic!("another refusal")
+            };
+            let text = "Compacted topic cannot accept message without key";
+            assert_eq!(records, [(0, text.to_string()), (2, text.to_string())], "{codec:?}");
+            assert_eq!(
+                message,
+                format!(
+                    "One or more records have been rejected due to 2 record errors in total, and only showing the first \
+                     three errors at most: [RecordError(batchIndex=0, message='{text}'), RecordError(batchIndex=2, \
+                     message='{text}')]"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn a_batch_of_bad_records_is_answered_in_bounded_memory() {
+        let config = LogConfig { compact: true, ..LogConfig::default() };
+        let empty = Record { timestamp: Timestamp(NOW), ..Record::default() };
+        let records = vec![empty; RECORD_ERRORS_MAX + 500];
+        let Refusal::InvalidRecord { message, records } =
+            refusal(&config, &batch_of(BatchBuilder::new().compression(Compression::Zstd, None), &records))
+        else {
+            panic!("another refusal")
+        };
+        assert_eq!(records.len(), RECORD_ERRORS_MAX);
+        assert!(message.contains("due to 1500 record errors"), "{message}");
+    }
+
+    #[test]
+    fn log_append_time_replaces_the_time_under_a_new_checksum() {
+        let config = LogConfig { timestamp_type: TimestampType::LogAppendTime, ..LogConfig::default() };
+        let far_ahead = batch_of(BatchBuilder::new(), &[record(NOW + 9 * HOUR_MS, None), record(5, None)]);
+        let (bytes, batch) = rewritten(&config, &far_ahead);
+        assert_eq!(batch.log_append_time, Timestamp(NOW));
+        assert_eq!(batch.header.max_timestamp, Timestamp(NOW));
+        assert_eq!(batch.header.attributes.timestamp_type(), TimestampType::LogAppendTime);
+        assert_eq!(bytes[HEADER_SIZE..], far_ahead[HEADER_SIZE..]);
+        let mut damaged = far_ahead.to_vec();
+        damaged[HEADER_SIZE] ^= 1;
+        assert!(
+            matches!(refusal(&config, &Bytes::from(damaged)), Refusal::Corrupt(_)),
+            "the old checksum counts"
+        );
+    }
+
+    #[test]
+    fn a_producer_must_not_stamp_for_the_broker() {
+        let by_broker = patched(&plain(), 21, &[0, 8]);
+        let append_time = LogConfig { timestamp_type: TimestampType::LogAppendTime, ..LogConfig::default() };
+        assert!(matches!(refusal(&append_time, &by_broker), Refusal::InvalidTimestamp { .. }));
+        let create_time = LogConfig::default();
+        let (bytes, batch) = rewritten(&create_time, &by_broker);
+        assert_eq!(batch.log_append_time, Timestamp::NONE);
+        assert_eq!(bytes, plain(), "the bit is taken off");
+        let timeless = patched(&by_broker, 35, &(-1i64).to_be_bytes());
+        assert!(matches!(refusal(&create_time, &timeless), Refusal::InvalidTimestamp { .. }));
+    }
+
+    #[test]
+    fn another_codec_is_recompressed_to_the_topics_and_the_same_is_kept() {
+        let builder =
+            || BatchBuilder::new().producer(ProducerId(3), ProducerEpoch(1), Sequence(8)).transactional();
+        let records = [record(NOW, Some("a")), record(NOW + 1, None), record(NOW - 1, Some("b"))];
+        for from in Compression::ALL {
+            let batch = batch_of(builder().compression(from, None), &records);
+            for to in Compression::ALL {
+                let compression = TopicCompression::Codec(to, None);
+                let config = LogConfig { compression, ..LogConfig::default() };
+                if from == to {
+                    assert!(matches!(admit_with(&config, &batch), Admission::Keep(_)));
+                    continue;
+                }
+                let (bytes, admitted) = rewritten(&config, &batch);
+                assert_eq!(values(&bytes), values(&batch), "{from:?} to {to:?}");
+                assert_eq!(admitted.header.attributes.compression(), Some(to));
+                let before = verify(&batch).unwrap();
+                let same = BatchHeader {
+                    crc: before.crc,
+                    batch_length: before.batch_length,
+                    attributes: admitted.header.attributes.with_compression(from),
+                    ..admitted.header
+                };
+                assert_eq!(same, before);
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_that_recompression_makes_too_large_is_refused() {
+        let batch = batch_of(BatchBuilder::new().compression(Compression::Gzip, None), &[record(NOW, None)]);
+        let config = LogConfig {
+            compression: TopicCompression::Codec(Compression::None, None),
+            max_message_bytes: batch.len() as u64,
+            ..LogConfig::default()
+        };
+        assert!(matches!(refusal(&config, &batch), Refusal::TooLarge { .. }));
+    }
+
+    #[test]
+    fn records_that_contradict_the_header_are_invalid_where_they_are_read() {
+        let config = LogConfig { compact: true, ..LogConfig::default() };
+        let keyed = batch_of(BatchBuilder::new(), &[record(NOW, Some("a")), record(NOW, Some("b"))]);
+        let more = patched(&patched(&keyed, 57, &3i32.to_be_bytes()), 23, &2i32.to_be_bytes());
+        assert!(invalid_record(&config, &more).contains("2 records where the batch states 3"));
+        let fewer = patched(&patched(&keyed, 57, &1i32.to_be_bytes()), 23, &0i32.to_be_bytes());
+        assert!(invalid_record(&config, &fewer).contains("bytes after the last of 1 records"));
+        // length (2 bytes), attributes, timestamp delta, then the offset delta of the first record.
+        let jump = patched(&keyed, HEADER_SIZE + 4, &[2]);
+        assert_eq!(invalid_record(&config, &jump), "Record 0 of the batch has offset delta 1");
+        let other_codec = patched(&keyed, 21, &[0, 1]);
+        assert!(invalid_record(&config, &other_codec).contains("cannot decompress gzip"));
+        let unread = LogConfig::default();
+        assert!(matches!(admit_with(&unread, &jump), Admission::Keep(_)), "level 1 does not look");
+    }
+
+    #[test]
+    fn hostile_bytes_never_panic() {
+        let seed = 0x5eed_ad31_u64;
+        let mut random = seed;
+        let config = LogConfig {
+            compact: true,
+            compression: TopicCompression::Codec(Compression::Lz4, None),
+            ..LogConfig::default()
+        };
+        let context = AdmissionContext { config: &config, now: Timestamp(NOW) };
+        for round in 0..4000u32 {
+            let codec = Compression::ALL[round as usize % 5];
+            let mut bytes =
+                batch_of(BatchBuilder::new().compression(codec, None), &[record(NOW, Some("key"))]).to_vec();
+            for _ in 0..1 + round % 4 {
+                random =
+                    random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let bit = usize::try_from(random >> 33).unwrap() % ((bytes.len() - 21) * 8);
+                bytes[21 + bit / 8] ^= 1 << (bit % 8);
+            }
+            let batch = patched(&Bytes::from(bytes), 21, &[0, codec.code()]);
+            for origin in [Origin::Client, Origin::Coordinator, Origin::Import] {
+                let admission = admit(&batch, origin, &context);
+                if let Admission::Rewrite(bytes, _) = admission {
+                    assert!(verify(&bytes).is_ok(), "seed {seed} round {round}");
+                }
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@ mod admission;
 mod config;
 mod leader_epochs;
 mod outcome;
+mod producer_snapshot;
 mod producer_state;
 mod transactions;
 
@@ -14,6 +15,9 @@ pub use leader_epochs::{EpochCheckpointError, EpochStart, LeaderEpochs};
 pub use outcome::{
     AbortedTransaction, Appended, EpochEnd, Isolation, LogOffsets, Origin, ReadOutcome, ReadRequest, Refusal,
     TimestampedOffset,
+};
+pub use producer_snapshot::{
+    SnapshotError, WINDOWS_SUFFIX, decode_snapshot, decode_windows, encode_snapshot, encode_windows,
 };
 pub use producer_state::{BatchEntry, Check, ProducerEntry, ProducerState, TransactionVersion, WINDOW_SIZE};
 pub use transactions::{

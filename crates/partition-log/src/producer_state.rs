@@ -155,7 +155,7 @@ pub struct ProducerState {
 
 impl ProducerState {
     /// The state that a snapshot describes. `windows` are the same producers with all their batches, from the file
-    /// beside it; one that does not agree with its entry in the last batch and epoch is ignored.
+    /// beside it; one that does not agree with its entry in epoch and last batch is ignored.
     pub fn restore(entries: Vec<ProducerEntry>, windows: Vec<ProducerEntry>) -> Self {
         let mut state = Self::default();
         for entry in entries {
@@ -167,7 +167,7 @@ impl ProducerState {
         for window in windows {
             if let Some(entry) = state.producers.get_mut(&window.producer_id)
                 && entry.epoch == window.epoch
-                && entry.batches.last() == window.batches.last()
+                && last_range(entry) == last_range(&window)
             {
                 entry.batches = window.batches;
             }
@@ -292,6 +292,11 @@ impl ProducerState {
     }
 }
 
+/// Which records the last batch holds. A snapshot does not know its timestamp once a marker followed.
+fn last_range(entry: &ProducerEntry) -> Option<(Sequence, Offset, u32)> {
+    entry.batches.last().map(|batch| (batch.last_sequence, batch.last_offset, batch.offset_delta))
+}
+
 /// The rules for one batch of one producer.
 struct Rules<'a> {
     entry: &'a ProducerEntry,
@@ -368,5 +373,270 @@ impl Rules<'_> {
 
     fn place(&self) -> String {
         format!("producer {} at offset {}", self.header.producer_id, self.base_offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use highwater_types::LeaderEpoch;
+    use highwater_wire::record::Attributes;
+
+    use super::*;
+
+    const PRODUCER: ProducerId = ProducerId(7);
+
+    fn batch(epoch: i16, first_sequence: i32, count: u32) -> AdmittedBatch {
+        let header = BatchHeader {
+            base_offset: Offset::ZERO,
+            batch_length: 49,
+            leader_epoch: LeaderEpoch::NONE,
+            crc: 0,
+            attributes: Attributes::default(),
+            last_offset_delta: count - 1,
+            base_timestamp: Timestamp(1000),
+            max_timestamp: Timestamp(1000),
+            producer_id: PRODUCER,
+            producer_epoch: ProducerEpoch(epoch),
+            base_sequence: Sequence(first_sequence),
+            record_count: count,
+        };
+        AdmittedBatch { header, marker: None, log_append_time: Timestamp::NONE }
+    }
+
+    fn transactional(mut batch: AdmittedBatch) -> AdmittedBatch {
+        batch.header.attributes = batch.header.attributes.with_transactional(true);
+        batch
+    }
+
+    fn marker(epoch: i16, committed: bool, coordinator_epoch: i32) -> AdmittedBatch {
+        let mut batch = transactional(batch(epoch, -1, 1));
+        batch.header.attributes = batch.header.attributes.with_control(true);
+        batch.marker = Some(EndTxnMarker { committed, coordinator_epoch });
+        batch
+    }
+
+    /// A log of which only the end and the producers are kept.
+    #[derive(Default)]
+    struct Log {
+        state: ProducerState,
+        end: i64,
+    }
+
+    impl Log {
+        fn check(&self, batch: &AdmittedBatch) -> Check {
+            self.state.check(batch, Offset(self.end), Origin::Client, TransactionVersion::Classic)
+        }
+
+        fn check_as(&self, batch: &AdmittedBatch, transactions: TransactionVersion) -> Check {
+            self.state.check(batch, Offset(self.end), Origin::Coordinator, transactions)
+        }
+
+        fn append(&mut self, batch: &AdmittedBatch) -> Option<CompletedTransaction> {
+            let completed = self.state.apply(batch, Offset(self.end));
+            self.end += i64::from(batch.header.last_offset_delta) + 1;
+            completed
+        }
+
+        fn with(batches: &[AdmittedBatch]) -> Self {
+            let mut log = Self::default();
+            for batch in batches {
+                assert_eq!(log.check(batch), Check::New);
+                log.append(batch);
+            }
+            log
+        }
+    }
+
+    fn is_out_of_order(check: &Check) -> bool {
+        matches!(check, Check::Refuse(Refusal::OutOfOrderSequence(_)))
+    }
+
+    #[test]
+    fn each_of_the_last_five_batches_is_a_duplicate_at_its_first_place() {
+        let sent: Vec<_> = (0..6).map(|index| batch(0, index * 10, 10)).collect();
+        let log = Log::with(&sent);
+        for (index, again) in sent.iter().enumerate().skip(1) {
+            let base = index as i64 * 10;
+            let expected = Check::Duplicate {
+                base_offset: Offset(base),
+                last_offset: Offset(base + 9),
+                timestamp: Timestamp(1000),
+            };
+            assert_eq!(log.check(again), expected, "batch {index}");
+        }
+        assert!(is_out_of_order(&log.check(&sent[0])), "the sixth from the end is forgotten");
+    }
+
+    #[test]
+    fn a_repeat_with_another_length_is_no_duplicate() {
+        let log = Log::with(&[batch(0, 0, 10), batch(0, 10, 10)]);
+        assert!(is_out_of_order(&log.check(&batch(0, 10, 9))));
+        assert!(is_out_of_order(&log.check(&batch(0, 0, 20))));
+        assert!(is_out_of_order(&log.check(&batch(0, 11, 9))));
+    }
+
+    #[test]
+    fn a_gap_is_out_of_order_and_names_what_was_expected() {
+        let log = Log::with(&[batch(0, 0, 10)]);
+        let Check::Refuse(Refusal::OutOfOrderSequence(message)) = log.check(&batch(0, 11, 1)) else {
+            panic!("accepted")
+        };
+        assert_eq!(
+            message,
+            "Out of order sequence number for producer 7 at offset 10: 11 (incoming seq. number), 10 (expected)"
+        );
+        assert_eq!(log.check(&batch(0, 10, 1)), Check::New);
+    }
+
+    #[test]
+    fn an_unknown_producer_may_begin_anywhere_except_in_a_version_two_transaction() {
+        let state = ProducerState::default();
+        let check = |batch, version| state.check(&batch, Offset::ZERO, Origin::Client, version);
+        assert_eq!(check(batch(3, 500, 1), TransactionVersion::Classic), Check::New);
+        assert_eq!(check(batch(3, 500, 1), TransactionVersion::V2), Check::New);
+        assert!(is_out_of_order(&check(transactional(batch(3, 500, 1)), TransactionVersion::V2)));
+        assert_eq!(check(transactional(batch(3, 0, 1)), TransactionVersion::V2), Check::New);
+    }
+
+    #[test]
+    fn sequences_go_on_at_zero_after_the_largest() {
+        let mut log = Log::with(&[batch(0, i32::MAX - 1, 2)]);
+        assert_eq!(log.check(&batch(0, 0, 1)), Check::New);
+        log.append(&batch(0, 0, 1));
+        assert!(matches!(log.check(&batch(0, i32::MAX - 1, 2)), Check::Duplicate { .. }));
+
+        let log = Log::with(&[batch(0, i32::MAX - 1, 5)]);
+        assert_eq!(log.check(&batch(0, 3, 1)), Check::New, "the batch itself wrapped");
+        let Check::Duplicate { base_offset, .. } = log.check(&batch(0, i32::MAX - 1, 5)) else {
+            panic!("no duplicate")
+        };
+        assert_eq!(base_offset, Offset::ZERO);
+    }
+
+    #[test]
+    fn a_lower_epoch_is_invalid_and_a_higher_one_begins_at_zero() {
+        let mut log = Log::with(&[batch(5, 0, 10)]);
+        assert!(matches!(log.check(&batch(4, 10, 1)), Check::Refuse(Refusal::InvalidProducerEpoch(_))));
+        assert!(is_out_of_order(&log.check(&batch(6, 10, 1))));
+        assert_eq!(log.check(&batch(6, 0, 10)), Check::New);
+        log.append(&batch(6, 0, 10));
+        assert!(matches!(log.check(&batch(5, 0, 10)), Check::Refuse(Refusal::InvalidProducerEpoch(_))));
+        let again = log.check(&batch(6, 0, 10));
+        assert!(matches!(again, Check::Duplicate { base_offset: Offset(10), .. }), "{again:?}");
+    }
+
+    #[test]
+    fn batches_without_a_producer_id_are_neither_checked_nor_remembered() {
+        let mut plain = batch(-1, -1, 3);
+        plain.header.producer_id = ProducerId::NONE;
+        let mut log = Log::with(&[plain, plain]);
+        log.append(&plain);
+        assert!(log.state.is_empty());
+        assert_eq!(log.state.max_producer_id(), ProducerId::NONE);
+    }
+
+    #[test]
+    fn an_import_is_not_checked_and_still_remembered() {
+        let log = Log::with(&[batch(5, 0, 10)]);
+        let old = batch(4, 77, 1);
+        let check = log.state.check(&old, Offset(10), Origin::Import, TransactionVersion::Classic);
+        assert_eq!(check, Check::New);
+        let mut log = log;
+        log.append(&old);
+        assert_eq!(log.state.get(PRODUCER).unwrap().last_sequence(), Sequence(77));
+    }
+
+    #[test]
+    fn idle_producers_expire_unless_their_transaction_is_open() {
+        let mut log = Log::with(&[batch(0, 0, 1)]);
+        log.state.expire(Timestamp(1999), 1000);
+        assert_eq!(log.state.len(), 1);
+        log.state.expire(Timestamp(2000), 1000);
+        assert!(log.state.is_empty());
+        let mut log = Log::with(&[transactional(batch(0, 0, 1))]);
+        log.state.expire(Timestamp(1_000_000), 1000);
+        assert_eq!(log.state.len(), 1);
+        log.append(&marker(0, true, 0));
+        log.state.expire(Timestamp(1_000_000), 1000);
+        assert!(log.state.is_empty());
+        let mut log = Log::with(&[batch(0, 0, 1)]);
+        log.state.expire(Timestamp(i64::MIN), 0);
+        assert_eq!(log.state.len(), 1, "the clock went back");
+    }
+
+    #[test]
+    fn the_first_transactional_batch_opens_and_a_marker_ends_a_transaction() {
+        let mut log = Log::with(&[batch(0, 0, 3)]);
+        log.append(&transactional(batch(0, 3, 2)));
+        log.append(&transactional(batch(0, 5, 2)));
+        assert_eq!(log.state.get(PRODUCER).unwrap().transaction_start, Some(Offset(3)));
+        assert_eq!(log.state.last_stable_offset(Offset::ZERO, Offset(7)), Offset(3));
+        assert_eq!(
+            log.state.last_stable_offset(Offset(4), Offset(7)),
+            Offset(4),
+            "not below the log's start"
+        );
+        assert_eq!(log.state.last_stable_offset(Offset::ZERO, Offset(2)), Offset(2));
+        let completed = log.append(&marker(0, false, 1)).unwrap();
+        let expected = CompletedTransaction {
+            producer_id: PRODUCER,
+            first_offset: Offset(3),
+            last_offset: Offset(7),
+            aborted: true,
+            last_stable_offset: Offset(8),
+        };
+        assert_eq!(completed, expected);
+        assert_eq!(
+            log.state.last_stable_offset(Offset::ZERO, Offset(7)),
+            Offset(3),
+            "marker not yet visible"
+        );
+        log.state.on_high_watermark(Offset(8));
+        assert_eq!(log.state.last_stable_offset(Offset::ZERO, Offset(8)), Offset(8));
+        assert_eq!(log.append(&marker(0, true, 1)), None, "nothing to end");
+    }
+
+    #[test]
+    fn a_plain_batch_inside_a_transaction_is_an_invalid_state() {
+        let log = Log::with(&[transactional(batch(0, 0, 1))]);
+        let check = log.check(&batch(0, 1, 1));
+        assert!(matches!(check, Check::Refuse(Refusal::InvalidTransactionState(_))), "{check:?}");
+        assert_eq!(log.check(&transactional(batch(0, 1, 1))), Check::New);
+    }
+
+    #[test]
+    fn a_marker_of_an_older_coordinator_is_fenced() {
+        let mut log = Log::with(&[transactional(batch(0, 0, 1))]);
+        log.append(&marker(0, true, 5));
+        let check = log.check_as(&marker(0, true, 4), TransactionVersion::Classic);
+        assert!(matches!(check, Check::Refuse(Refusal::CoordinatorFenced(_))), "{check:?}");
+        assert_eq!(log.check_as(&marker(0, true, 5), TransactionVersion::Classic), Check::New);
+    }
+
+    #[test]
+    fn classic_markers_carry_the_epoch_and_version_two_markers_a_higher_one() {
+        use TransactionVersion::{Classic, V2};
+        let mut log = Log::with(&[transactional(batch(3, 0, 1))]);
+        let stale = |check: &Check| matches!(check, Check::Refuse(Refusal::InvalidProducerEpoch(_)));
+        assert!(stale(&log.check_as(&marker(2, true, 0), Classic)));
+        assert_eq!(log.check_as(&marker(3, true, 0), Classic), Check::New);
+        assert_eq!(log.check_as(&marker(4, true, 0), Classic), Check::New);
+        assert!(stale(&log.check_as(&marker(3, true, 0), V2)));
+        assert_eq!(log.check_as(&marker(4, true, 0), V2), Check::New);
+        log.append(&marker(4, true, 0));
+        assert_eq!(log.check_as(&marker(4, true, 0), V2), Check::New, "a retried marker");
+        assert!(stale(&log.check_as(&marker(3, true, 0), V2)));
+        assert_eq!(log.check(&transactional(batch(4, 0, 1))), Check::New);
+        assert!(is_out_of_order(&log.check(&transactional(batch(4, 1, 1)))));
+    }
+
+    #[test]
+    fn a_control_batch_without_a_marker_changes_nothing() {
+        let mut log = Log::with(&[transactional(batch(0, 0, 1))]);
+        let before = log.state.clone();
+        let mut other = marker(9, true, 0);
+        other.marker = None;
+        assert_eq!(log.append(&other), None);
+        assert_eq!(log.state, before);
     }
 }
