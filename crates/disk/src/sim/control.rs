@@ -1,0 +1,178 @@
+//! What a test tells the simulated disk to do, and what it may ask.
+
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::faults::{Fault, Lies};
+use super::image::FileImages;
+use super::world::World;
+use crate::Operation;
+
+/// The state that a disk shares with its open files.
+#[derive(Debug)]
+pub(super) struct Shared(Mutex<World>);
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, World> {
+        // A panicking test must not hide behind a poisoned lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The simulated disk. Paths start at its root whether they begin with a slash or not.
+#[derive(Debug)]
+pub struct SimDisk {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl SimDisk {
+    /// An empty disk whose chances follow from `seed`.
+    pub fn new(seed: u64) -> Arc<Self> {
+        Self::of(World::new(seed))
+    }
+
+    fn of(world: World) -> Arc<Self> {
+        Arc::new(Self { shared: Arc::new(Shared(Mutex::new(world))) })
+    }
+
+    // --- crashes --------------------------------------------------------------------------------------------------
+
+    /// Stops the machine within the operation of this number (counted from 1 since the last restart).
+    pub fn crash_at(&self, operation: u64) {
+        self.shared.lock().faults.crash_at = Some(operation);
+    }
+
+    /// Stops the machine now.
+    pub fn crash(&self) {
+        self.shared.lock().crashed = true;
+    }
+
+    /// Whether the machine has stopped: every operation fails.
+    pub fn has_crashed(&self) -> bool {
+        self.shared.lock().crashed
+    }
+
+    /// The disk as the next process finds it after the death of this one: everything written is there, what was not
+    /// synced is still not durable. This disk stops; it may be asked again.
+    pub fn kill(&self) -> Arc<Self> {
+        let mut world = self.shared.lock();
+        world.crashed = true;
+        Self::of(world.after_kill())
+    }
+
+    /// The disk as it is found after a power loss. This disk stops; asked again with another seed it gives another
+    /// outcome of the same crash.
+    pub fn power_loss(&self, seed: u64) -> Arc<Self> {
+        let mut world = self.shared.lock();
+        world.crashed = true;
+        Self::of(world.after_power_loss(seed))
+    }
+
+    // --- faults ---------------------------------------------------------------------------------------------------
+
+    /// Makes the operation of this number fail. A failed sync loses the pages, see the module's documentation.
+    pub fn fail_at(&self, operation: u64, fault: Fault) {
+        self.shared.lock().faults.fail_at(operation, fault);
+    }
+
+    /// Makes the next operation of this kind on a path that contains `pattern` fail. Several calls, several failures.
+    pub fn fail_next(&self, operation: Operation, pattern: &str, fault: Fault) {
+        self.shared.lock().faults.fail_next(operation, pattern, fault);
+    }
+
+    /// Makes the next sync of a file whose path contains `pattern` fail with EIO.
+    pub fn fail_next_sync(&self, pattern: &str) {
+        self.fail_next(Operation::Sync, pattern, Fault::Io);
+    }
+
+    /// Writes the file's dirty pages back in the background, and fails: who has it open is told at the next sync.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn fail_write_back(&self, path: &Path) -> io::Result<()> {
+        let mut world = self.shared.lock();
+        let node = world.lookup(path)?;
+        world.fail_write_back(node, Fault::Io)
+    }
+
+    /// Bounds the bytes that files may take together; `None` lifts the bound.
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        self.shared.lock().capacity = bytes;
+    }
+
+    /// Cuts a write short once in `count` times on average; 0: never.
+    pub fn set_short_writes(&self, one_in: u64) {
+        self.shared.lock().faults.short_writes_one_in = one_in;
+    }
+
+    /// Interrupts a read or write (EINTR, nothing done) once in `count` times on average; 0: never.
+    pub fn set_interruptions(&self, one_in: u64) {
+        self.shared.lock().faults.interruptions_one_in = one_in;
+    }
+
+    /// Whether a power loss fills one of the 4096-byte blocks that were being written in a file with garbage.
+    pub fn set_destroys_blocks(&self, destroys: bool) {
+        self.shared.lock().faults.destroys_blocks = destroys;
+    }
+
+    /// Which syncs report success and do nothing.
+    pub fn set_lies(&self, lies: Lies) {
+        self.shared.lock().faults.lies = lies;
+    }
+
+    // --- damage at rest -------------------------------------------------------------------------------------------
+
+    /// Flips the lowest bit of a byte.
+    ///
+    /// # Errors
+    /// When there is no such file or byte.
+    pub fn flip_bit(&self, path: &Path, position: u64) -> io::Result<()> {
+        self.damage(path, |file| {
+            let byte = file.byte(position).ok_or(io::ErrorKind::UnexpectedEof)?;
+            file.overwrite(position, &[byte ^ 1]);
+            Ok(())
+        })
+    }
+
+    /// Replaces bytes within the file, as a misdirected or stale write would.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn overwrite_at_rest(&self, path: &Path, position: u64, bytes: &[u8]) -> io::Result<()> {
+        self.damage(path, |file| {
+            file.overwrite(position, bytes);
+            Ok(())
+        })
+    }
+
+    /// Makes reads that touch these bytes fail with EIO until they are written anew.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn make_unreadable(&self, path: &Path, range: Range<u64>) -> io::Result<()> {
+        self.damage(path, |file| {
+            file.make_unreadable(range);
+            Ok(())
+        })
+    }
+
+    fn damage(&self, path: &Path, change: impl FnOnce(&mut FileImages) -> io::Result<()>) -> io::Result<()> {
+        let mut world = self.shared.lock();
+        let node = world.lookup(path)?;
+        change(world.file_mut(node)?)
+    }
+
+    // --- questions ------------------------------------------------------------------------------------------------
+
+    /// How many operations that change something were begun since the last restart.
+    pub fn operations(&self) -> u64 {
+        self.shared.lock().operations
+    }
+
+    /// A line for each operation and restart, from the first disk on.
+    pub fn trace(&self) -> Vec<String> {
+        self.shared.lock().trace.clone()
+    }
+}
