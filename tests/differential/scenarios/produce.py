@@ -84,7 +84,6 @@ BAD_BATCHES = {
     "magic 1 gzip": [batch("x", "y", magic=1, codec="gzip")],
     "two batches": [batch("x"), batch("y")],
     "no batch": [],
-    "null": None,
     "empty batch": [batch("x", patch={"recordsCount": 0, "lastOffsetDelta": -1})],
     "count 0": [batch("x", patch={"recordsCount": 0})],
     "count too high": [batch("x", "y", patch={"recordsCount": 3})],
@@ -121,6 +120,11 @@ def scenario_bad_batches(broker):
         for version in (3, 8, 12):
             broker.call(step, "PRODUCE", version, broker.produce_body("produce-bad", batches, version=version), connection=f"{step} {version}")
     fetched(broker, "what was taken", "produce-bad")
+
+
+def scenario_null_records(broker):
+    broker.topic("produce-null")
+    broker.call("null", "PRODUCE", 9, broker.produce_body("produce-null", None), connection="null", timeout_ms=1000)
 
 
 def scenario_too_large(broker):
