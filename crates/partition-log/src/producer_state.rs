@@ -456,7 +456,7 @@ mod tests {
         let sent: Vec<_> = (0..6).map(|index| batch(0, index * 10, 10)).collect();
         let log = Log::with(&sent);
         for (index, again) in sent.iter().enumerate().skip(1) {
-            let base = index as i64 * 10;
+            let base = i64::try_from(index).unwrap() * 10;
             let expected = Check::Duplicate {
                 base_offset: Offset(base),
                 last_offset: Offset(base + 9),
