@@ -1,0 +1,78 @@
+//! Frames: a four-byte size and so many bytes. Knows no socket: [`FrameSize::check`] is asked before anything is buffered.
+
+use std::fmt;
+
+use crate::records::RecordsPart;
+
+/// A message ready to be sent: size, header and body, as pieces in memory and ranges of files.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    pub(crate) parts: Vec<RecordsPart>,
+}
+
+impl Frame {
+    /// The pieces in the order in which they are sent.
+    pub fn parts(&self) -> &[RecordsPart] {
+        &self.parts
+    }
+
+    /// The pieces, taken.
+    pub fn into_parts(self) -> Vec<RecordsPart> {
+        self.parts
+    }
+
+    /// Bytes on the wire.
+    pub fn size(&self) -> u64 {
+        self.parts.iter().map(RecordsPart::size).sum()
+    }
+}
+
+/// The size in front of a frame, checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameSize(pub usize);
+
+/// A size that no frame may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadFrameSize {
+    /// What the peer sent.
+    pub size: i32,
+    /// `socket.request.max.bytes`.
+    pub limit: usize,
+}
+
+impl fmt::Display for BadFrameSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a frame of {} bytes (0 to {} are allowed)", self.size, self.limit)
+    }
+}
+
+impl std::error::Error for BadFrameSize {}
+
+impl FrameSize {
+    /// Bytes of the size itself.
+    pub const PREFIX: usize = 4;
+
+    /// Reads the size in front of a frame.
+    ///
+    /// # Errors
+    /// [`BadFrameSize`] when it is negative or above `limit` (`NetworkReceive`).
+    pub fn check(prefix: [u8; Self::PREFIX], limit: usize) -> Result<Self, BadFrameSize> {
+        let size = i32::from_be_bytes(prefix);
+        match usize::try_from(size) {
+            Ok(bytes) if bytes <= limit => Ok(Self(bytes)),
+            _ => Err(BadFrameSize { size, limit }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_refused_by_its_size_alone() {
+        assert_eq!(FrameSize::check([0, 0, 0, 9], 10), Ok(FrameSize(9)));
+        assert_eq!(FrameSize::check([0, 0, 0, 11], 10), Err(BadFrameSize { size: 11, limit: 10 }));
+        assert_eq!(FrameSize::check([0xff; 4], 10), Err(BadFrameSize { size: -1, limit: 10 }));
+    }
+}
