@@ -201,7 +201,7 @@ class Kafka(Broker):
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
             # A killed broker may come back as soon as its session has run out.
-            "broker.session.timeout.ms": "3000",
+            "broker.session.timeout.ms": "6000",
             "broker.heartbeat.interval.ms": "500",
             **self.settings,
         }
