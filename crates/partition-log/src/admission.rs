@@ -46,8 +46,8 @@ pub struct AdmittedBatch {
 }
 
 impl AdmittedBatch {
-    /// A batch as it lies in the log. Of one that is no control batch, the 61 header bytes are enough. The checksum is not
-    /// checked.
+    /// A batch as it lies in the log. The 61 header bytes are enough to know everything but the marker of a control batch,
+    /// which must be read again whole: without its marker a transaction would stay open. The checksum is not checked.
     ///
     /// # Errors
     /// As [`BatchHeader::parse`].
@@ -575,6 +575,8 @@ mod tests {
             assert!(kept.header.attributes.is_transactional());
         }
         assert_eq!(AdmittedBatch::read(&batch).map(|batch| batch.marker), Ok(Some(marker)));
+        assert_eq!(AdmittedBatch::read(&batch[..HEADER_SIZE]).map(|batch| batch.marker), Ok(None));
+        assert_eq!(AdmittedBatch::read(&plain()[..HEADER_SIZE]), AdmittedBatch::read(&plain()));
     }
 
     #[test]

@@ -244,7 +244,11 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use highwater_types::LeaderEpoch;
+    use highwater_wire::record::{Attributes, BatchHeader};
+
     use super::*;
+    use crate::{AdmittedBatch, Check, Origin, TransactionVersion};
 
     fn entry(id: i64, epoch: i16, batches: &[(i32, i64, u32, i64)]) -> ProducerEntry {
         let mut entry = ProducerEntry::empty(ProducerId(id));
@@ -306,6 +310,45 @@ mod tests {
         assert_eq!(snapshot[0].batches().len(), 1);
         let windows = decode_windows(&encode_windows(&state)).unwrap();
         assert_eq!(ProducerState::restore(snapshot, windows), state);
+    }
+
+    #[test]
+    fn after_a_restart_each_of_five_retried_batches_is_a_duplicate() {
+        let header = |first: i32| BatchHeader {
+            base_offset: Offset::ZERO,
+            batch_length: 49,
+            leader_epoch: LeaderEpoch::NONE,
+            crc: 0,
+            attributes: Attributes::default(),
+            last_offset_delta: 9,
+            base_timestamp: Timestamp(1),
+            max_timestamp: Timestamp(1),
+            producer_id: ProducerId(5),
+            producer_epoch: ProducerEpoch(1),
+            base_sequence: Sequence(first),
+            record_count: 10,
+        };
+        let in_flight = [0, 10, 20, 30, 40].map(|first| AdmittedBatch {
+            header: header(first),
+            marker: None,
+            log_append_time: Timestamp::NONE,
+        });
+        let mut before = ProducerState::default();
+        for (batch, base) in in_flight.iter().zip((100..).step_by(10)) {
+            before.apply(batch, Offset(base));
+        }
+        let (snapshot, windows) = (encode_snapshot(&before), encode_windows(&before));
+        let restarted =
+            ProducerState::restore(decode_snapshot(&snapshot).unwrap(), decode_windows(&windows).unwrap());
+        for (batch, base) in in_flight.iter().zip((100..).step_by(10)) {
+            let check = restarted.check(batch, Offset(150), Origin::Client, TransactionVersion::Classic);
+            let expected = Check::Duplicate {
+                base_offset: Offset(base),
+                last_offset: Offset(base + 9),
+                timestamp: Timestamp(1),
+            };
+            assert_eq!(check, expected);
+        }
     }
 
     #[test]
