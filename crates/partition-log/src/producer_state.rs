@@ -543,7 +543,9 @@ mod tests {
         assert_eq!(check, Check::New);
         let mut log = log;
         log.append(&old);
-        assert_eq!(log.state.get(PRODUCER).unwrap().last_sequence(), Sequence(77));
+        let entry = log.state.get(PRODUCER).unwrap();
+        assert_eq!((entry.epoch, entry.batches().len()), (ProducerEpoch(4), 1));
+        assert_eq!(entry.last_sequence(), Sequence(77));
     }
 
     #[test]
