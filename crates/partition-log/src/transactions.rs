@@ -272,7 +272,7 @@ mod tests {
         // Kafka's own test of `collectAbortedTxns`.
         let index = [entry(0, 0, 10, 11), entry(1, 5, 15, 13), entry(2, 18, 35, 25), entry(3, 32, 50, 40)];
         assert_eq!(aborted_in(&index, 0, 100), (vec![0, 1, 2, 3], false));
-        assert_eq!(aborted_in(&index, 0, 25), (vec![0, 1, 2], true));
+        assert_eq!(aborted_in(&index[..3], 0, 25), (vec![0, 1, 2], true), "stable up to the bound");
         assert_eq!(aborted_in(&index, 0, 32), (vec![0, 1, 2], true));
         assert_eq!(aborted_in(&index, 0, 35), (vec![0, 1, 2, 3], true));
         assert_eq!(aborted_in(&index, 10, 35), (vec![0, 1, 2, 3], true));
