@@ -53,10 +53,13 @@ pub enum StoreError {
 /// Why metadata could not be committed.
 #[derive(Debug, Clone)]
 pub enum MetaError {
-    /// The store failed: nothing of this commit is there, and none is taken until the process is restarted.
+    /// The store failed: whether this commit is there is known after the restart of the process, and none is taken
+    /// until then. Cause with file name.
     Failed(String),
     /// Out of space: nothing of this commit is there; a later one may succeed.
     OutOfSpace,
+    /// Too many commits wait: nothing of this commit is there; a later one may succeed.
+    Busy,
     /// A stored record cannot be read: which, and why.
     Corrupt(String),
 }
@@ -106,6 +109,7 @@ impl fmt::Display for MetaError {
         match self {
             Self::Failed(cause) | Self::Corrupt(cause) => f.write_str(cause),
             Self::OutOfSpace => f.write_str("no space left on the device"),
+            Self::Busy => f.write_str("too many changes of metadata wait to be written"),
         }
     }
 }

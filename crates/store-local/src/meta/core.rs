@@ -1,0 +1,161 @@
+//! The store without its thread: what the simulation drives.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use highwater_disk::{Disk, OpenMode};
+use highwater_store::{MetaChange, MetaError, MetaRecord};
+
+use super::backend::Observer;
+use super::engine::{EncodedChange, Engine, encode};
+
+/// Metadata on a disk, committed by whoever calls. Dropping it closes the file cleanly.
+pub struct MetaCore {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    observer: Observer,
+    state: State,
+}
+
+enum State {
+    Open(Engine),
+    /// Space ran out: the next call tries to open the file again.
+    OutOfSpace,
+    Failed(String),
+}
+
+impl MetaCore {
+    /// Opens the file `path`, making it when it is not there. Its directory must exist.
+    ///
+    /// # Errors
+    /// [`MetaError::OutOfSpace`], or [`MetaError::Failed`] with the file's name.
+    pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, MetaError> {
+        let observer = Observer::default();
+        let mut core = Self { disk, path: path.to_path_buf(), observer, state: State::OutOfSpace };
+        core.create_if_missing()?;
+        core.engine()?;
+        Ok(core)
+    }
+
+    /// Every record, in the order of the keys.
+    ///
+    /// # Errors
+    /// As [`MetaStore::load`](highwater_store::MetaStore::load).
+    pub fn load(&mut self) -> Result<Vec<MetaRecord>, MetaError> {
+        match self.engine()?.load() {
+            Ok(records) => records,
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// Applies all of `commits`, in order, in one durable step, or none of them.
+    ///
+    /// # Errors
+    /// As [`MetaStore::commit`](highwater_store::MetaStore::commit), for all of them.
+    pub fn commit_many(&mut self, commits: &[Vec<MetaChange>]) -> Result<(), MetaError> {
+        let encoded = commits.iter().map(|changes| encode(changes)).collect::<Result<Vec<_>, _>>()?;
+        self.commit_encoded(&encoded)
+    }
+
+    pub(super) fn commit_encoded(&mut self, commits: &[Vec<EncodedChange>]) -> Result<(), MetaError> {
+        match self.engine()?.write(commits) {
+            Ok(()) => Ok(()),
+            Err(error) => self.settle(commits, error),
+        }
+    }
+
+    /// After a failed transaction: says whether it is there, and whether the store goes on.
+    fn settle(&mut self, commits: &[Vec<EncodedChange>], error: redb::Error) -> Result<(), MetaError> {
+        let (out_of_space, header_written) = {
+            let observed = self.observer.lock();
+            (observed.is_out_of_space(), observed.header_written)
+        };
+        if !out_of_space {
+            return Err(self.fail(error));
+        }
+        // redb takes nothing more after an error; what is in the file is found by opening it again.
+        self.state = State::OutOfSpace;
+        match self.engine() {
+            Ok(engine) => match engine.holds(commits) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(MetaError::OutOfSpace),
+                Err(error) => Err(self.fail(error)),
+            },
+            // Without the header nothing of the commit can be there.
+            Err(MetaError::OutOfSpace) if !header_written => Err(MetaError::OutOfSpace),
+            Err(_) => Err(self.fail(error)),
+        }
+    }
+
+    fn engine(&mut self) -> Result<&Engine, MetaError> {
+        if let State::OutOfSpace = self.state {
+            match Engine::open(self.disk.as_ref(), &self.path, &self.observer) {
+                Ok(engine) => self.state = State::Open(engine),
+                Err(_) if self.observer.lock().is_out_of_space() => return Err(MetaError::OutOfSpace),
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
+        match &self.state {
+            State::Open(engine) => Ok(engine),
+            State::OutOfSpace => Err(MetaError::OutOfSpace),
+            State::Failed(cause) => Err(MetaError::Failed(cause.clone())),
+        }
+    }
+
+    fn fail(&mut self, error: redb::Error) -> MetaError {
+        let cause = self.observer.lock().cause().unwrap_or_else(|| error.to_string());
+        let cause = format!("{}: {cause}", self.path.display());
+        self.state = State::Failed(cause.clone());
+        MetaError::Failed(cause)
+    }
+
+    /// Makes an empty database beside `path` and gives it the name when it is whole and durable.
+    fn create_if_missing(&mut self) -> Result<(), MetaError> {
+        let mut unfinished = self.path.clone().into_os_string();
+        unfinished.push(".new");
+        let unfinished = PathBuf::from(unfinished);
+        match self.disk.remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.cannot_create(&error)),
+            _ => {}
+        }
+        match self.disk.open(&self.path, OpenMode::Read) {
+            Ok(_) => self.sync_directory(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(&unfinished),
+            Err(error) => Err(self.cannot_create(&error)),
+        }
+    }
+
+    fn create(&mut self, unfinished: &Path) -> Result<(), MetaError> {
+        self.disk.open(unfinished, OpenMode::CreateNew).map_err(|error| self.cannot_create(&error))?;
+        let made = Engine::open(self.disk.as_ref(), unfinished, &self.observer);
+        match made.and_then(|engine| engine.write(&[])) {
+            Ok(()) => {}
+            Err(_) if self.observer.lock().is_out_of_space() => return Err(MetaError::OutOfSpace),
+            Err(error) => return Err(self.fail(error)),
+        }
+        let file = self.disk.open(unfinished, OpenMode::ReadWrite);
+        let synced = file.and_then(|file| file.sync_data());
+        synced.map_err(|error| self.cannot_create(&error))?;
+        self.disk.rename(unfinished, &self.path).map_err(|error| self.cannot_create(&error))?;
+        self.sync_directory()
+    }
+
+    fn sync_directory(&self) -> Result<(), MetaError> {
+        let parent = self.path.parent().unwrap_or(Path::new("."));
+        self.disk.sync_directory(parent).map_err(|error| self.cannot_create(&error))
+    }
+
+    fn cannot_create(&self, error: &io::Error) -> MetaError {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => MetaError::OutOfSpace,
+            _ => MetaError::Failed(format!("{}: {error}", self.path.display())),
+        }
+    }
+}
+
+impl std::fmt::Debug for MetaCore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MetaCore").field("path", &self.path).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,257 @@
+//! The store over the simulated disk: crashes at every operation, full and failing disks; and on the real one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use highwater_disk::sim::{Fault, SimDisk};
+use highwater_disk::{Disk, Operation};
+use highwater_store::meta::{BrokerConfigRecord, FeatureRecord, ProducerIdsRecord};
+use highwater_store::{MetaChange, MetaError, MetaKey, MetaRecord};
+
+use super::MetaCore;
+
+const FILE: &str = "meta.redb";
+
+fn open(disk: &Arc<SimDisk>) -> Result<MetaCore, MetaError> {
+    MetaCore::open(Arc::clone(disk) as Arc<dyn Disk>, Path::new(FILE))
+}
+
+fn producer_ids(next: i64) -> MetaChange {
+    MetaChange::Put(MetaRecord::ProducerIds(ProducerIdsRecord { next }))
+}
+
+fn feature(index: i64) -> MetaChange {
+    let name = format!("feature-{index}");
+    MetaChange::Put(MetaRecord::Feature(FeatureRecord { name, level: 1 }))
+}
+
+/// A commit that is recognised when it is there: it moves the counter to `number`, adds a feature of that number and
+/// removes the one before the last.
+fn numbered(number: i64) -> Vec<MetaChange> {
+    let removed = MetaKey::Feature(format!("feature-{}", number - 2));
+    vec![producer_ids(number), feature(number), MetaChange::Remove(removed)]
+}
+
+/// The number of the last commit, after checking that everything is exactly as that commit leaves it.
+fn last_commit(records: &[MetaRecord]) -> i64 {
+    let Some(MetaRecord::ProducerIds(counter)) = records.first() else {
+        assert_eq!(records, []);
+        return 0;
+    };
+    let features: Vec<_> = (1.max(counter.next - 1)..=counter.next).map(feature).collect();
+    let found: Vec<_> = records[1..].iter().cloned().map(MetaChange::Put).collect();
+    assert!(
+        found.len() == features.len() && features.iter().all(|feature| found.contains(feature)),
+        "{records:?}"
+    );
+    counter.next
+}
+
+#[test]
+fn a_commit_is_there_after_a_clean_close_and_after_a_crash() {
+    let disk = SimDisk::new(1);
+    let mut core = open(&disk).unwrap();
+    assert_eq!(core.load().unwrap(), []);
+    core.commit_many(&[numbered(1), numbered(2)]).unwrap();
+    core.commit_many(&[]).unwrap();
+    assert_eq!(last_commit(&core.load().unwrap()), 2);
+    drop(core);
+    let mut core = open(&disk).unwrap();
+    assert_eq!(last_commit(&core.load().unwrap()), 2);
+    core.commit_many(&[numbered(3)]).unwrap();
+    for seed in 0..20 {
+        let mut core = open(&disk.power_loss(seed)).unwrap();
+        assert_eq!(last_commit(&core.load().unwrap()), 3, "seed {seed}");
+    }
+}
+
+/// The last commit that was acknowledged and the last one that was begun.
+type Progress = (i64, i64);
+
+/// Opens, makes twelve numbered commits in groups of one to three, and closes; stops at the first error.
+fn script(disk: &Arc<SimDisk>, progress: Progress) -> Progress {
+    let Ok(mut core) = open(disk) else { return progress };
+    let Ok(records) = core.load() else { return progress };
+    let mut number = last_commit(&records);
+    let mut acknowledged = number;
+    for size in [1, 3, 2, 1, 3, 2] {
+        let group: Vec<_> = (1..=size).map(|step| numbered(number + step)).collect();
+        number += size;
+        if core.commit_many(&group).is_err() {
+            break;
+        }
+        acknowledged = number;
+    }
+    (acknowledged, number)
+}
+
+fn check_after_crash(disk: &Arc<SimDisk>, (acknowledged, begun): Progress, what: &str) -> i64 {
+    let mut core = open(disk).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let last = last_commit(&core.load().unwrap_or_else(|error| panic!("{what}: {error}")));
+    assert!(
+        last == acknowledged || last == begun,
+        "{what}: acknowledged {acknowledged}, begun {begun}, found {last}"
+    );
+    last
+}
+
+#[test]
+fn a_crash_at_every_operation_keeps_what_was_committed_and_nothing_by_halves() {
+    let whole = SimDisk::new(0);
+    assert_eq!(script(&whole, script(&whole, (0, 0))), (24, 24));
+    let operations = whole.operations();
+    assert!(operations > 50, "{operations}");
+    for crash in 1..=operations {
+        let disk = SimDisk::new(crash);
+        disk.crash_at(crash);
+        let progress = script(&disk, script(&disk, (0, 0)));
+        assert_eq!(disk.operations(), crash, "it stopped there");
+        check_after_crash(&disk.kill(), progress, &format!("killed at {crash}"));
+        for seed in 0..4 {
+            let what = format!("power lost at {crash}, seed {seed}");
+            let lost = disk.power_loss(seed);
+            let last = check_after_crash(&lost, progress, &what);
+            if seed == 0 {
+                assert_eq!(script(&lost, (0, 0)).0, last + 12, "{what}: it goes on from there");
+            }
+        }
+        // What was served after the kill is there after the power loss that follows.
+        let killed = disk.kill();
+        let mut core = open(&killed).unwrap();
+        let served = last_commit(&core.load().unwrap());
+        for seed in 0..2 {
+            let mut core = open(&killed.power_loss(seed)).unwrap();
+            let last = last_commit(&core.load().unwrap());
+            assert_eq!(last, served, "killed at {crash}, then power lost, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_crash_during_recovery_loses_nothing() {
+    let disk = SimDisk::new(5);
+    let mut core = open(&disk).unwrap();
+    core.commit_many(&[numbered(1)]).unwrap();
+    core.commit_many(&[numbered(2)]).unwrap();
+    let crashed = disk.power_loss(1);
+    let before = open(&crashed).unwrap();
+    let operations = crashed.operations();
+    drop(before);
+    for crash in 1..=operations {
+        for seed in 0..4 {
+            let first = disk.power_loss(1);
+            first.crash_at(crash);
+            let _ = open(&first);
+            let mut core = open(&first.power_loss(seed)).unwrap();
+            assert_eq!(last_commit(&core.load().unwrap()), 2, "crash at {crash}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn without_space_nothing_is_there_and_it_goes_on_when_space_is_back() {
+    let disk = SimDisk::new(1);
+    let mut core = open(&disk).unwrap();
+    core.commit_many(&[numbered(1)]).unwrap();
+    let used = (1 << 40) - disk.free_bytes(Path::new("")).unwrap();
+    assert_eq!(used, 0, "without a bound everything is free");
+    let length = disk.open(Path::new(FILE), highwater_disk::OpenMode::Read).unwrap().length().unwrap();
+    disk.set_capacity(Some(length));
+    let big = |index: i64| {
+        let configs = [("key".to_string(), "x".repeat(100_000))].into();
+        MetaChange::Put(MetaRecord::BrokerConfig(BrokerConfigRecord { broker: index.to_string(), configs }))
+    };
+    let mut refused = 0;
+    for index in 0..200 {
+        match core.commit_many(&[vec![big(index)]]) {
+            Ok(()) => assert_eq!(refused, 0),
+            Err(MetaError::OutOfSpace) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(refused > 0);
+    assert_eq!(core.load().unwrap().len(), 2 + 200 - refused);
+    // Small changes fit into what is left, or are refused cleanly; with space everything does.
+    disk.set_capacity(None);
+    core.commit_many(&[numbered(2)]).unwrap();
+    let records = core.load().unwrap();
+    assert_eq!(records.len(), 3 + 200 - refused);
+    for seed in 0..5 {
+        assert_eq!(open(&disk.power_loss(seed)).unwrap().load().unwrap(), records, "seed {seed}");
+    }
+}
+
+#[test]
+fn out_of_space_at_any_operation_is_all_or_nothing() {
+    let count = |fault: Option<u64>| {
+        let disk = SimDisk::new(3);
+        let mut core = open(&disk).unwrap();
+        core.commit_many(&[numbered(1)]).unwrap();
+        let before = disk.operations();
+        if let Some(index) = fault {
+            disk.fail_at(before + index, Fault::OutOfSpace);
+        }
+        (core.commit_many(&[numbered(2)]), disk.operations() - before, core, disk)
+    };
+    let (_, operations, ..) = count(None);
+    assert!(operations > 1);
+    for index in 1..=operations {
+        let (result, _, mut core, disk) = count(Some(index));
+        match result {
+            Ok(()) => assert_eq!(last_commit(&core.load().unwrap()), 2, "at {index}"),
+            Err(MetaError::OutOfSpace) => {
+                assert_eq!(last_commit(&core.load().unwrap()), 1, "at {index}");
+                core.commit_many(&[numbered(2)]).unwrap();
+                let mut core = open(&disk.power_loss(index)).unwrap();
+                assert_eq!(last_commit(&core.load().unwrap()), 2, "at {index}");
+            }
+            Err(MetaError::Failed(_)) => {
+                let last = last_commit(&open(&disk.kill()).unwrap().load().unwrap());
+                assert!([1, 2].contains(&last), "at {index}: {last}");
+            }
+            Err(error) => panic!("at {index}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn after_an_io_error_nothing_is_taken_until_the_restart() {
+    for operation in [Operation::Write, Operation::Sync] {
+        let disk = SimDisk::new(1);
+        let mut core = open(&disk).unwrap();
+        core.commit_many(&[numbered(1)]).unwrap();
+        disk.fail_next(operation, FILE, Fault::Io);
+        let error = core.commit_many(&[numbered(2)]).unwrap_err();
+        let MetaError::Failed(cause) = &error else { panic!("{error}") };
+        assert!(cause.starts_with(&format!("{FILE}: {operation:?} failed")), "{cause}");
+        assert!(matches!(core.commit_many(&[numbered(2)]), Err(MetaError::Failed(again)) if again == *cause));
+        drop(core);
+        // What the next process serves is what the device has, not what a failed sync left in memory.
+        let disk = disk.kill();
+        let mut core = open(&disk).unwrap();
+        let served = last_commit(&core.load().unwrap());
+        assert!(served == 1 || served == 2);
+        for seed in 0..10 {
+            let mut core = open(&disk.power_loss(seed)).unwrap();
+            assert_eq!(last_commit(&core.load().unwrap()), served, "{operation:?}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_file_is_an_error_or_intact_and_never_a_panic() {
+    let disk = SimDisk::new(1);
+    let mut core = open(&disk).unwrap();
+    core.commit_many(&[numbered(1), numbered(2)]).unwrap();
+    let disk = disk.kill();
+    let length = disk.open(Path::new(FILE), highwater_disk::OpenMode::Read).unwrap().length().unwrap();
+    for position in (0..8_192.min(length)).step_by(61) {
+        let damaged = disk.kill();
+        damaged.flip_bit(Path::new(FILE), position).unwrap();
+        match open(&damaged).and_then(|mut core| core.load()) {
+            Ok(records) => drop(records),
+            Err(MetaError::Failed(cause) | MetaError::Corrupt(cause)) => assert!(!cause.is_empty()),
+            Err(error) => panic!("byte {position}: {error}"),
+        }
+    }
+}
