@@ -26,6 +26,7 @@ import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.zip.CRC32C;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.compress.Compression;
@@ -99,6 +100,7 @@ public class Bridge {
             case "receive_raw" -> receiveRaw(command, answer);
             case "encode" -> answer.put("hex", HexFormat.of().formatHex(encodeBody(command)));
             case "decode" -> decode(command, answer);
+            case "random" -> random(command, answer);
             case "records" -> answer.put("base64", Base64.getEncoder().encodeToString(records(command.get("batches"))));
             default -> throw new IllegalArgumentException("unknown op " + command.get("op"));
         }
@@ -176,6 +178,16 @@ public class Bridge {
         Object read = Class.forName(message.getClass().getName() + "JsonConverter")
             .getMethod("read", JsonNode.class, short.class).invoke(null, body, version);
         return bytes((ApiMessage) read, version);
+    }
+
+    /** A message whose every field is filled at random. */
+    private void random(JsonNode command, ObjectNode answer) throws Exception {
+        ApiMessage message = command.get("response").asBoolean() ? api(command).newResponse() : api(command).newRequest();
+        ObjectNode body = Schema.of(message).random(new Random(command.get("seed").asLong()), version(command));
+        Object read = Class.forName(message.getClass().getName() + "JsonConverter")
+            .getMethod("read", JsonNode.class, short.class).invoke(null, body, version(command));
+        answer.put("name", message.getClass().getSimpleName().replaceAll("Data$", ""));
+        answer.put("hex", HexFormat.of().formatHex(bytes((ApiMessage) read, version(command))));
     }
 
     private int send(JsonNode command) throws Exception {
@@ -424,6 +436,53 @@ public class Bridge {
                 case "float64" -> NODES.numberNode(given == null ? 0.0 : Double.parseDouble(given));
                 case "int8", "int16", "uint16", "int32", "uint32", "int64" -> NODES.numberNode(given == null ? 0L : Long.decode(given));
                 default -> NODES.objectNode();
+            };
+        }
+
+        ObjectNode random(Random generator, short version) {
+            return random(generator, fields, version);
+        }
+
+        private ObjectNode random(Random generator, JsonNode fields, short version) {
+            ObjectNode body = NODES.objectNode();
+            for (JsonNode field : fields) {
+                String name = field.get("name").asText();
+                String type = field.get("type").asText();
+                if (!within(field.get("versions").asText(), version)) continue;
+                boolean tagged = field.has("tag") && within(field.path("taggedVersions").asText("none"), version);
+                if (tagged && generator.nextBoolean()) continue;
+                boolean nullable = within(field.path("nullableVersions").asText("none"), version);
+                body.set(Character.toLowerCase(name.charAt(0)) + name.substring(1),
+                    nullable && generator.nextInt(4) == 0 ? NODES.nullNode() : random(generator, field, type, version));
+            }
+            return body;
+        }
+
+        private JsonNode random(Random generator, JsonNode field, String type, short version) {
+            if (type.startsWith("[]")) {
+                ArrayNode list = NODES.arrayNode();
+                for (int i = generator.nextInt(4); i > 0; i--) list.add(random(generator, field, type.substring(2), version));
+                return list;
+            }
+            JsonNode inner = struct(field, type);
+            if (inner != null) return random(generator, inner, version);
+            return switch (type) {
+                case "bool" -> NODES.booleanNode(generator.nextBoolean());
+                case "string" -> NODES.textNode("é☃ text".substring(generator.nextInt(7)).repeat(generator.nextInt(30)));
+                case "uuid" -> NODES.textNode(new Uuid(generator.nextLong(), generator.nextLong()).toString());
+                case "bytes", "records" -> {
+                    byte[] content = new byte[generator.nextInt(200)];
+                    generator.nextBytes(content);
+                    yield NODES.textNode(Base64.getEncoder().encodeToString(content));
+                }
+                case "float64" -> NODES.numberNode(generator.nextDouble());
+                case "int8" -> NODES.numberNode((byte) generator.nextInt());
+                case "int16" -> NODES.numberNode((short) generator.nextInt());
+                case "uint16" -> NODES.numberNode(generator.nextInt(65536));
+                case "int32" -> NODES.numberNode(generator.nextInt());
+                case "uint32" -> NODES.numberNode(generator.nextInt() & 0xFFFFFFFFL);
+                case "int64" -> NODES.numberNode(generator.nextLong());
+                default -> throw new IllegalStateException("no such type: " + type);
             };
         }
 

@@ -30,7 +30,7 @@ class Bridge:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            raise BridgeError(f"the bridge ended; its reason is above")
+            raise BridgeError("the bridge ended; its reason is above")
         answer = json.loads(line)
         if "failure" in answer:
             raise BridgeError(f"{op} {json.dumps(arguments)[:400]}: {answer['failure']}")

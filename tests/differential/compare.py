@@ -5,13 +5,14 @@ import tomllib
 
 
 class Allowed:
-    """The list of intended differences. Each entry: scenario, step and path (globs with `*`), and a reason."""
+    """The list of intended differences. Each entry: scenario, step and path (globs with `*`; path may be a list), and a reason."""
 
     def __init__(self, path):
         with open(path, "rb") as file:
             self.entries = tomllib.load(file).get("difference", [])
         for entry in self.entries:
-            entry["patterns"] = [glob(entry[key]) for key in ("scenario", "step", "path")]
+            paths = [entry["path"]] if isinstance(entry["path"], str) else entry["path"]
+            entry["patterns"] = [glob(entry["scenario"]), glob(entry["step"]), glob(*paths)]
             entry["used"] = 0
             if not entry.get("reason"):
                 raise ValueError(f"{path}: an entry without a reason: {entry}")
@@ -29,9 +30,9 @@ class Allowed:
         return [e for e in self.entries if not e["used"] and any(e["patterns"][0].fullmatch(s) for s in scenarios)]
 
 
-def glob(pattern):
-    """`*` stands for any text; all other characters for themselves."""
-    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
+def glob(*patterns):
+    """`*` stands for any text; all other characters for themselves. Matches what any of the patterns matches."""
+    return re.compile("|".join(".*".join(map(re.escape, pattern.split("*"))) for pattern in patterns), re.DOTALL)
 
 
 def differences(expected, actual):

@@ -151,9 +151,15 @@ def scenario_topic_settings(broker):
         fetched(broker, f"{name}: all of it", topic)
 
 
+def fresh_producer(broker, step):
+    """A producer id from the broker; Kafka has none ready for some moments after its start."""
+    wanted = {"transactionalId": None, "transactionTimeoutMs": 60000, "producerId": -1, "producerEpoch": -1}
+    return broker.settled(step, "INIT_PRODUCER_ID", 4, wanted, lambda body: body.get("errorCode") == 0)
+
+
 def scenario_idempotence(broker):
     broker.topic("idem", 2)
-    identity = broker.call("init", "INIT_PRODUCER_ID", 4, {"transactionalId": None, "transactionTimeoutMs": 60000, "producerId": -1, "producerEpoch": -1})
+    identity = fresh_producer(broker, "init")
 
     def send(step, count, sequence, epoch=0, partition=0):
         fields = {"producerId": identity["producerId"], "producerEpoch": epoch, "baseSequence": sequence}
@@ -212,6 +218,7 @@ def scenario_idempotence_in_flight(broker):
 
 
 def scenario_init_producer_id(broker):
+    fresh_producer(broker, "first")
     for version in range(0, 6):
         none = {"transactionalId": None, "transactionTimeoutMs": 60000, "producerId": -1, "producerEpoch": -1}
         broker.call("idempotent", "INIT_PRODUCER_ID", version, none)
