@@ -2,16 +2,38 @@
 //! watermarks and transactions on top of one write-ahead log. Starts no thread and reads no clock.
 
 mod admission;
+mod append;
+mod close;
 mod config;
+mod error;
+mod files;
+mod format;
+mod index;
+mod jobs;
 mod leader_epochs;
+mod log;
+mod maintenance;
+mod metadata_file;
 mod outcome;
 mod producer_snapshot;
 mod producer_state;
+mod read;
+mod recovery;
+mod replay;
+mod retention;
+mod segment;
+mod timestamp;
 mod transactions;
 
 pub use admission::{Admission, AdmissionContext, AdmittedBatch, admit, requires_produce_v7};
 pub use config::{LogConfig, SyncPolicy, TimestampType, TopicCompression};
+pub use error::{LogError, LogFailure, OutOfRange, PlanError};
+pub use format::KafkaFormat;
+pub use highwater_wal::{LogPoint, PrepareJob, ReadMode, RecoveryReport, Segment, SyncJob, WriteJob};
+pub use jobs::SyncDue;
 pub use leader_epochs::{EpochCheckpointError, EpochStart, LeaderEpochs};
+pub use log::{LogCheckpoint, LogEnvironment, PartitionLog};
+pub use maintenance::MaintenanceJob;
 pub use outcome::{
     AbortedTransaction, Appended, EpochEnd, Isolation, LogOffsets, Origin, ReadOutcome, ReadRequest, Refusal,
     TimestampedOffset,
@@ -20,6 +42,10 @@ pub use producer_snapshot::{
     SnapshotError, WINDOWS_SUFFIX, decode_snapshot, decode_windows, encode_snapshot, encode_windows,
 };
 pub use producer_state::{BatchEntry, Check, ProducerEntry, ProducerState, TransactionVersion, WINDOW_SIZE};
+pub use read::ReadPlan;
+pub use recovery::{LogRecovery, RecoverLog};
+pub use retention::RemovedSegment;
+pub use timestamp::TimestampPlan;
 pub use transactions::{
     ABORTED_TXN_SIZE, AbortedTxn, CompletedTransaction, TxnIndexError, collect_aborted, decode_index,
 };

@@ -78,6 +78,8 @@ pub enum Refusal {
     CoordinatorFenced(String),
     /// UNSUPPORTED_FOR_MESSAGE_FORMAT: magic 0 or 1 where only 2 is stored.
     UnsupportedFormat(String),
+    /// KAFKA_STORAGE_ERROR: a write or sync failed before, and the log takes nothing until it is recovered.
+    Unavailable(String),
 }
 
 impl fmt::Display for Refusal {
@@ -91,7 +93,8 @@ impl fmt::Display for Refusal {
             | Self::InvalidProducerEpoch(message)
             | Self::InvalidTransactionState(message)
             | Self::CoordinatorFenced(message)
-            | Self::UnsupportedFormat(message) => f.write_str(message),
+            | Self::UnsupportedFormat(message)
+            | Self::Unavailable(message) => f.write_str(message),
             Self::TooLarge { size, limit } => {
                 write!(f, "The batch size of {size} bytes exceeds max.message.bytes, which is {limit}.")
             }

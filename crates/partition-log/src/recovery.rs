@@ -1,0 +1,279 @@
+//! Starting a log that was there before. The write-ahead log decides which bytes are good, cuts and syncs; here the rest
+//! follows from those bytes: indexes, producers, transactions and leader epochs, each taken from its file as far as that
+//! can be trusted and continued by hopping batch headers.
+//!
+//! In this order: whose directory it is; the segments; hints beyond the end removed, durably; replay; a higher leader
+//! epoch where readers may have seen records that are gone, durably. Only then may anything be appended or answered.
+
+use std::collections::BTreeSet;
+
+use highwater_disk::{Disk, DiskError, Entry, EntryKind, Operation};
+use highwater_types::{LeaderEpoch, Offset, Timestamp};
+use highwater_wal::{LogPoint, RecoverFrom, RecoveryReport, Wal};
+
+use crate::leader_epochs::LeaderEpochs;
+use crate::log::{kafka_format, wal_options};
+use crate::maintenance::{EPOCHS, SNAPSHOT, WINDOWS};
+use crate::producer_snapshot::{decode_snapshot, decode_windows};
+use crate::producer_state::ProducerState;
+use crate::retention::DELETED;
+use crate::segment::{INDEX, TIME_INDEX, TXN_INDEX};
+use crate::transactions::{AbortedTxn, decode_index};
+use crate::{LogCheckpoint, LogConfig, LogEnvironment, LogError, PartitionLog, files, metadata_file, replay};
+
+/// Largest snapshot or epoch file that is read: room for five million producers.
+const HINT_SIZE_MAX: u64 = 256 << 20;
+
+/// From where a log is recovered.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RecoverLog {
+    /// What the checkpoint says of this log; `None`: nothing.
+    pub checkpoint: Option<LogCheckpoint>,
+    /// The last synced end that was noted, where it lies beyond the checkpoint's recovery point.
+    pub boundary: Option<LogPoint>,
+    /// Whether the log was closed cleanly.
+    pub clean: bool,
+}
+
+/// What recovery found and did.
+#[derive(Debug)]
+pub struct LogRecovery {
+    /// What was done to the segments.
+    pub segments: RecoveryReport,
+    /// Batches whose headers were read again for indexes and producers.
+    pub replayed_batches: u64,
+    /// Whether the leader epoch rose.
+    pub epoch_raised: bool,
+    /// The leader epoch.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// The hints in a directory.
+#[derive(Debug, Default)]
+pub(crate) struct Hints {
+    snapshots: BTreeSet<Offset>,
+    aborted: BTreeSet<Offset>,
+    indexes: Vec<(Offset, &'static str)>,
+    leftovers: Vec<String>,
+}
+
+/// What replay starts from.
+pub(crate) struct Basis {
+    /// Producers before this offset are known; `None`: nothing is.
+    pub(crate) replay_from: Option<Offset>,
+    /// Segments below this place have complete index files.
+    pub(crate) indexed_to: LogPoint,
+    /// Aborted transactions whose markers lie before `replay_from`, by segment.
+    pub(crate) aborted: AbortedBySegment,
+}
+
+/// Aborted transactions by the base offset of the segment that holds their markers.
+pub(crate) type AbortedBySegment = Vec<(Offset, Vec<AbortedTxn>)>;
+
+impl PartitionLog {
+    /// Recovers a log from its directory; also one that failed in this process, while reads of it go on. Waits for the
+    /// disk.
+    ///
+    /// # Errors
+    /// [`LogError`]: the partition cannot be served. Nothing was lost by trying.
+    pub fn recover(
+        environment: LogEnvironment,
+        config: LogConfig,
+        from: RecoverLog,
+        now: Timestamp,
+    ) -> Result<(Self, LogRecovery), LogError> {
+        let disk = environment.disk.clone();
+        let directory = environment.directory.clone();
+        metadata_file::check(disk.as_ref(), &directory, environment.id.topic_id)?;
+        let snapshots = scan(disk.as_ref(), &directory)?.snapshots;
+        let (wal, report) = Wal::recover(
+            disk.clone(),
+            directory.clone(),
+            kafka_format(),
+            wal_options(&config),
+            wal_start(&from, &config, &snapshots),
+        )?;
+        let mut log = Self::assemble(environment, config, wal);
+        log.age.created = now;
+        if let Some(checkpoint) = &from.checkpoint {
+            log.log_start_offset = log.log_start_offset.max(checkpoint.log_start_offset);
+            log.max_producer_id = checkpoint.max_producer_id;
+        }
+        if let Some(first) = log.wal.segments().first() {
+            let start = from.checkpoint.map_or(Offset::ZERO, |checkpoint| checkpoint.log_start_offset);
+            log.log_start_offset = start.max(first.base_offset()).min(log.wal.staged_end().offset);
+        }
+        let hints = log.remove_stale_hints(scan(disk.as_ref(), &directory)?)?;
+        let known_epoch = log.read_epochs(&from)?;
+        let basis = log.read_basis(&from, &hints)?;
+        log.recovery_point = basis.indexed_to;
+        log.snapshots = hints.snapshots;
+        let replayed_batches = replay::replay(&mut log, basis)?;
+        log.producers.on_high_watermark(log.wal.synced_end().offset);
+        let visible_may_be_gone = !from.clean && !log.config.sync_policy.waits_for_sync();
+        let epoch_raised = log.settle_epoch(known_epoch, report.unproven || visible_may_be_gone)?;
+        let leader_epoch = log.leader_epoch;
+        Ok((log, LogRecovery { segments: report, replayed_batches, epoch_raised, leader_epoch }))
+    }
+
+    /// Removes files that speak of what is not there, so that they cannot come true later.
+    fn remove_stale_hints(&self, mut hints: Hints) -> Result<Hints, LogError> {
+        let (disk, directory) = (self.environment.disk.as_ref(), self.directory());
+        let end = self.wal.staged_end().offset;
+        let bases: BTreeSet<Offset> =
+            self.wal.segments().iter().map(|segment| segment.base_offset()).collect();
+        let mut removed = false;
+        for name in &hints.leftovers {
+            removed |= files::remove(disk, &directory.join(name))?;
+        }
+        for (base_offset, suffix) in
+            hints.indexes.iter().filter(|(base_offset, _)| !bases.contains(base_offset))
+        {
+            removed |= files::remove(disk, &files::path(directory, *base_offset, suffix))?;
+        }
+        for offset in hints.snapshots.split_off(&end.next()) {
+            removed |= files::remove(disk, &files::path(directory, offset, SNAPSHOT))?;
+            removed |= files::remove(disk, &files::path(directory, offset, WINDOWS))?;
+        }
+        hints.aborted.retain(|base_offset| bases.contains(base_offset));
+        if removed {
+            files::sync_directory(disk, directory)?;
+        }
+        Ok(hints)
+    }
+
+    /// Reads the epochs as far as they lie below the end. Returns the highest epoch ever heard of.
+    fn read_epochs(&mut self, from: &RecoverLog) -> Result<LeaderEpoch, LogError> {
+        let bytes =
+            files::read(self.environment.disk.as_ref(), &self.directory().join(EPOCHS), HINT_SIZE_MAX)?;
+        let checkpointed = from.checkpoint.map_or(LeaderEpoch::ZERO, |checkpoint| checkpoint.leader_epoch);
+        self.epochs = bytes.and_then(|bytes| LeaderEpochs::decode(&bytes).ok()).unwrap_or_default();
+        self.epochs_changed = self.epochs.entries().is_empty();
+        let latest = self.epochs.latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
+        self.epochs_changed |= self.epochs.truncate_from_end(self.wal.staged_end().offset);
+        Ok(checkpointed.max(latest))
+    }
+
+    /// Takes producers and aborted transactions from their files, if these can be trusted.
+    fn read_basis(&mut self, from: &RecoverLog, hints: &Hints) -> Result<Basis, LogError> {
+        let indexed_to = self.indexed_to(from);
+        let empty = self.wal.segments().is_empty();
+        let nothing = Basis { replay_from: None, indexed_to, aborted: Vec::new() };
+        if self.epochs.entries().is_empty() && !empty {
+            return Ok(nothing);
+        }
+        let Some((offset, producers)) = self.read_snapshot(hints)? else { return Ok(nothing) };
+        let Some(aborted) = self.read_aborted(hints, offset)? else { return Ok(nothing) };
+        self.max_producer_id = self.max_producer_id.max(producers.max_producer_id());
+        self.producers = producers;
+        Ok(Basis { replay_from: Some(offset), indexed_to, aborted })
+    }
+
+    /// The recovery point, if it still is a place in this log.
+    fn indexed_to(&self, from: &RecoverLog) -> LogPoint {
+        let segments = self.wal.segments();
+        let start =
+            segments.first().map_or(self.wal.staged_end(), |first| LogPoint::start_of(first.base_offset()));
+        let point = from.checkpoint.map_or(start, |checkpoint| checkpoint.recovery_point);
+        let segment = segments.iter().find(|segment| segment.base_offset() == point.segment);
+        let inside = segment.is_some_and(|segment| point.position <= segment.end());
+        if inside && point.offset <= self.wal.staged_end().offset { point } else { start }
+    }
+
+    /// The newest snapshot that can be read.
+    fn read_snapshot(&self, hints: &Hints) -> Result<Option<(Offset, ProducerState)>, LogError> {
+        let read = |offset, suffix| {
+            let path = files::path(self.directory(), offset, suffix);
+            files::read(self.environment.disk.as_ref(), &path, HINT_SIZE_MAX)
+        };
+        for &offset in hints.snapshots.iter().rev() {
+            let snapshot = read(offset, SNAPSHOT)?;
+            let Some(entries) = snapshot.and_then(|bytes| decode_snapshot(&bytes).ok()) else { continue };
+            let windows = read(offset, WINDOWS)?.and_then(|bytes| decode_windows(&bytes).ok());
+            return Ok(Some((offset, ProducerState::restore(entries, windows.unwrap_or_default()))));
+        }
+        Ok(None)
+    }
+
+    /// The aborted transactions decided before `before`, by segment; `None` when a file is damaged.
+    fn read_aborted(&self, hints: &Hints, before: Offset) -> Result<Option<AbortedBySegment>, LogError> {
+        let mut all = Vec::new();
+        for &base_offset in &hints.aborted {
+            let path = files::path(self.directory(), base_offset, TXN_INDEX);
+            let bytes = files::read(self.environment.disk.as_ref(), &path, HINT_SIZE_MAX)?;
+            let Ok(mut entries) = decode_index(&bytes.unwrap_or_default()) else { return Ok(None) };
+            entries.retain(|entry| entry.last_offset < before);
+            all.push((base_offset, entries));
+        }
+        Ok(Some(all))
+    }
+
+    /// Fixes the leader epoch. One that is higher than any before is durable when this returns.
+    fn settle_epoch(&mut self, known: LeaderEpoch, raise: bool) -> Result<bool, LogError> {
+        let latest = self.epochs.latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
+        let known = known.max(latest);
+        self.leader_epoch = if raise { known.next() } else { known };
+        self.epochs_changed |= self.epochs.assign(self.leader_epoch, self.wal.staged_end().offset);
+        if raise {
+            let disk = self.environment.disk.as_ref();
+            let path = self.directory().join(EPOCHS);
+            files::replace(disk, &path, self.epochs.encode().as_bytes())?;
+            files::sync_directory(disk, self.directory())?;
+            self.epochs_changed = false;
+        }
+        Ok(raise)
+    }
+}
+
+/// What the write-ahead log starts from. Segments below the log start stay until a snapshot below the recovery point
+/// covers them, as in retention: producers that wrote into them must not be forgotten.
+fn wal_start(from: &RecoverLog, config: &LogConfig, snapshots: &BTreeSet<Offset>) -> RecoverFrom {
+    let recovery_point = from.checkpoint.map(|checkpoint| checkpoint.recovery_point);
+    let synced = recovery_point.max(from.boundary);
+    let removable = from.checkpoint.map_or(Offset::ZERO, |checkpoint| {
+        let covered = snapshots.range(..=checkpoint.recovery_point.offset).next_back();
+        checkpoint.log_start_offset.min(covered.copied().unwrap_or_default())
+    });
+    RecoverFrom {
+        recovery_point: synced,
+        boundary: synced.map(|point| point.offset),
+        clean: from.clean,
+        log_start_offset: removable,
+        holes_allowed: config.compact,
+        suspect: from.checkpoint.and_then(|checkpoint| checkpoint.suspect),
+    }
+}
+
+/// Lists the hints of a directory.
+fn scan(disk: &dyn Disk, directory: &std::path::Path) -> Result<Hints, LogError> {
+    let mut hints = Hints::default();
+    for entry in disk.list(directory).map_err(DiskError::at(Operation::List, directory))? {
+        if entry.kind == EntryKind::File {
+            hints.note(entry);
+        }
+    }
+    Ok(hints)
+}
+
+impl Hints {
+    fn note(&mut self, entry: Entry) {
+        let name = entry.name;
+        if name.ends_with(files::TEMPORARY) || name.ends_with(DELETED) {
+            self.leftovers.push(name);
+            return;
+        }
+        for suffix in [SNAPSHOT, WINDOWS] {
+            if let Some(offset) = files::parse_name(&name, suffix) {
+                self.snapshots.insert(offset);
+            }
+        }
+        for suffix in [INDEX, TIME_INDEX, TXN_INDEX] {
+            if let Some(base_offset) = files::parse_name(&name, suffix) {
+                self.indexes.push((base_offset, suffix));
+                if suffix == TXN_INDEX {
+                    self.aborted.insert(base_offset);
+                }
+            }
+        }
+    }
+}
