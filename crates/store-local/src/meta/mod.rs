@@ -18,6 +18,8 @@ mod engine;
 mod store;
 
 #[cfg(test)]
+mod measure;
+#[cfg(test)]
 mod tests;
 
 pub use self::core::MetaCore;

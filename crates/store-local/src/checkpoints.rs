@@ -1,0 +1,108 @@
+//! The entries of the checkpoint, and their way into the file.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use highwater_disk::{Disk, DiskError};
+use highwater_partition_log::LogCheckpoint;
+use highwater_types::{Offset, ProducerId, TopicIdPartition};
+
+use crate::checkpoint::{CHECKPOINT, Entries, Entry, encode};
+use crate::files;
+
+/// All entries, as they are now and as far as they were written.
+#[derive(Debug)]
+pub(crate) struct Checkpoints {
+    current: Mutex<Current>,
+    /// Held while the file is written; the generation that it holds.
+    written: Mutex<u64>,
+}
+
+#[derive(Debug)]
+struct Current {
+    entries: Entries,
+    /// Counts changes.
+    generation: u64,
+}
+
+impl Checkpoints {
+    pub(crate) fn new(entries: Entries) -> Self {
+        Self { current: Mutex::new(Current { entries, generation: 0 }), written: Mutex::new(0) }
+    }
+
+    /// Sets a partition's entry. Returns the generation that holds it.
+    pub(crate) fn set(&self, id: TopicIdPartition, log: LogCheckpoint, clean: bool) -> u64 {
+        let mut current = self.current();
+        let entry = Entry { log, clean };
+        if current.entries.get(&id) != Some(&entry) {
+            current.entries.insert(id, entry);
+            current.generation += 1;
+        }
+        current.generation
+    }
+
+    /// Says of a partition that could not be recovered that its log is not to be trusted as clean.
+    pub(crate) fn set_unclean(&self, id: TopicIdPartition) {
+        let mut current = self.current();
+        if let Some(entry) = current.entries.get_mut(&id).filter(|entry| entry.clean) {
+            entry.clean = false;
+            current.generation += 1;
+        }
+    }
+
+    /// Forgets a partition.
+    pub(crate) fn remove(&self, id: TopicIdPartition) {
+        let mut current = self.current();
+        if current.entries.remove(&id).is_some() {
+            current.generation += 1;
+        }
+    }
+
+    pub(crate) fn get(&self, id: TopicIdPartition) -> Option<Entry> {
+        self.current().entries.get(&id).cloned()
+    }
+
+    /// The largest producer id in any entry.
+    pub(crate) fn max_producer_id(&self) -> ProducerId {
+        let current = self.current();
+        current.entries.values().map(|entry| entry.log.max_producer_id).max().unwrap_or(ProducerId::NONE)
+    }
+
+    /// Writes the file if anything changed since it was written.
+    pub(crate) fn write(&self, disk: &dyn Disk, directory: &Path) -> Result<(), DiskError> {
+        let generation = self.current().generation;
+        self.write_covering(generation, disk, directory)
+    }
+
+    /// Writes the file unless it holds `generation` already; durable when it returns. Several that wait share one
+    /// writing.
+    pub(crate) fn write_covering(
+        &self,
+        generation: u64,
+        disk: &dyn Disk,
+        directory: &Path,
+    ) -> Result<(), DiskError> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if *written >= generation {
+            return Ok(());
+        }
+        let (bytes, generation) = {
+            let current = self.current();
+            (encode(&current.entries), current.generation)
+        };
+        files::replace(disk, directory, CHECKPOINT, &bytes)?;
+        *written = generation;
+        Ok(())
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    /// Whether the log held something at that point.
+    pub(crate) fn holds_data(&self) -> bool {
+        self.log.recovery_point.offset > Offset::ZERO
+    }
+}

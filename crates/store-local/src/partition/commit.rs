@@ -1,0 +1,192 @@
+//! The committer's two steps on one partition.
+
+use std::sync::atomic::Ordering;
+
+use highwater_partition_log::{SyncDue, SyncJob, WriteJob};
+use highwater_types::Instant;
+
+use super::{Inner, LocalPartition, Mode};
+use crate::synced_ends::SyncedEnd;
+use crate::waiters::Wakers;
+
+/// What a write step came to.
+#[derive(Debug, Default)]
+pub(crate) struct WriteStep {
+    /// Bytes written.
+    pub(crate) bytes: u64,
+    /// More is staged.
+    pub(crate) more: bool,
+    /// The policy wants a sync now.
+    pub(crate) sync_due: bool,
+}
+
+impl LocalPartition {
+    /// Writes what is staged, at most one job of it, and publishes the written end.
+    pub(crate) fn write_step(&self) -> WriteStep {
+        // Before the log is asked: what is staged from here on queues the partition again.
+        self.write_queued.store(false, Ordering::Release);
+        let mut job = {
+            let mut inner = self.lock();
+            if !inner.mode.takes_jobs() {
+                return WriteStep::default();
+            }
+            let Some(job) = inner.log.as_mut().and_then(|log| log.begin_write()) else {
+                return WriteStep::default();
+            };
+            inner.busy += 1;
+            inner.writing = job.bytes();
+            job
+        };
+        let result = job.run();
+        let mut wakers = Wakers::default();
+        let mut inner = self.lock();
+        inner.writing = 0;
+        self.count_staged(&mut inner);
+        self.job_done(&mut inner);
+        let step = self.finish_write(&mut inner, job, result, &mut wakers);
+        self.repair_when_quiet(&mut inner);
+        drop(inner);
+        self.touched();
+        step
+    }
+
+    fn finish_write(
+        &self,
+        inner: &mut Inner,
+        job: WriteJob,
+        result: Result<(), highwater_disk::DiskError>,
+        wakers: &mut Wakers,
+    ) -> WriteStep {
+        // A partition deleted meanwhile has no log any more.
+        let Some(log) = inner.log.as_mut() else { return WriteStep::default() };
+        let (bytes, end) = (job.bytes(), job.end());
+        if let Err(failure) = log.end_write(job, result) {
+            self.fail(inner, failure, wakers);
+            return WriteStep { bytes, ..WriteStep::default() };
+        }
+        let more = log.offsets().log_end_offset > end.offset;
+        let due = log.sync_due(self.shared.clock.now());
+        self.publish(inner, wakers);
+        WriteStep { bytes, more, sync_due: self.take_due(due) }
+    }
+
+    /// Syncs what is written, publishes the synced end and notes it in its slot.
+    pub(crate) fn sync_step(&self) {
+        self.sync_queued.store(false, Ordering::Release);
+        let job = {
+            let mut inner = self.lock();
+            if !inner.mode.takes_jobs() {
+                return;
+            }
+            // With a sync in flight there is no job; its end looks again.
+            let Some(job) = inner.log.as_mut().and_then(|log| log.begin_sync()) else { return };
+            inner.syncing = true;
+            job
+        };
+        let result = job.run();
+        let mut wakers = Wakers::default();
+        let mut inner = self.lock();
+        inner.syncing = false;
+        let (slot, due) = self.finish_sync(&mut inner, job, result, &mut wakers);
+        self.repair_when_quiet(&mut inner);
+        drop(inner);
+        drop(wakers);
+        if let Some(slot) = slot {
+            self.note_synced_end(&slot);
+        }
+        if due {
+            self.request_sync();
+        }
+        self.touched();
+    }
+
+    fn finish_sync(
+        &self,
+        inner: &mut Inner,
+        job: SyncJob,
+        result: Result<(), highwater_disk::DiskError>,
+        wakers: &mut Wakers,
+    ) -> (Option<SyncedEnd>, bool) {
+        let Some(log) = inner.log.as_mut() else { return (None, false) };
+        let end = job.end();
+        if let Err(failure) = log.end_sync(job, result) {
+            self.fail(inner, failure, wakers);
+            return (None, false);
+        }
+        let offsets = log.offsets();
+        let due = log.sync_due(self.shared.clock.now());
+        self.publish(inner, wakers);
+        let slot =
+            SyncedEnd { end, leader_epoch: offsets.leader_epoch, log_start_offset: offsets.log_start_offset };
+        (Some(slot), self.take_due(due))
+    }
+
+    /// Whether a sync is due now; sets a timer when it is due later.
+    fn take_due(&self, due: SyncDue) -> bool {
+        match due {
+            SyncDue::Now => true,
+            SyncDue::No => false,
+            SyncDue::At(instant) => {
+                self.set_sync_timer(instant);
+                false
+            }
+        }
+    }
+
+    fn set_sync_timer(&self, at: Instant) {
+        if !self.sync_timer_set.swap(true, Ordering::AcqRel)
+            && let Some(me) = self.me.upgrade()
+        {
+            self.shared.maintenance.sync_at(at, me);
+        }
+    }
+
+    /// The timer of an interval policy has run out.
+    pub(crate) fn sync_timer(&self) {
+        self.sync_timer_set.store(false, Ordering::Release);
+        let due = {
+            let inner = self.lock();
+            if !inner.mode.takes_jobs() {
+                return;
+            }
+            inner.log.as_ref().map_or(SyncDue::No, |log| log.sync_due(self.shared.clock.now()))
+        };
+        if self.take_due(due) {
+            self.request_sync();
+        }
+    }
+
+    /// Queues a sync.
+    pub(crate) fn request_sync(&self) {
+        if self.mark_sync_queued()
+            && let Some(me) = self.me.upgrade()
+        {
+            self.shared.committer.written([me]);
+        }
+    }
+
+    /// The slot is a hint: when it cannot be written, recovery takes an older one.
+    fn note_synced_end(&self, slot: &SyncedEnd) {
+        match self.shared.synced_ends.write(self.id, slot) {
+            Ok(true) => self.shared.maintenance.sync_ends_soon(self.shared.clock.now()),
+            Ok(false) => {}
+            Err(error) => tracing::debug!(partition = %self, %error, "the synced end was not noted"),
+        }
+    }
+
+    /// Queues it for maintenance.
+    pub(super) fn touched(&self) {
+        if !self.upkeep_queued.swap(true, Ordering::AcqRel)
+            && let Some(me) = self.me.upgrade()
+        {
+            self.shared.maintenance.touched(me, self.shared.clock.now());
+        }
+    }
+}
+
+impl Mode {
+    /// Whether writes and syncs of its log may be begun.
+    fn takes_jobs(&self) -> bool {
+        matches!(self, Self::Online | Self::Closed)
+    }
+}

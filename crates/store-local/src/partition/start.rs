@@ -1,0 +1,181 @@
+//! A partition's recovery at start.
+
+use std::path::Path;
+
+use highwater_disk::{Disk, DiskError, Operation};
+use highwater_partition_log::{LogCheckpoint, LogError, LogRecovery, PartitionLog, RecoverLog};
+use highwater_types::Offset;
+
+use super::{LocalPartition, Mode};
+use crate::checkpoint::Entry;
+use crate::files;
+use crate::layout;
+use crate::synced_ends::SyncedEnd;
+use crate::waiters::Wakers;
+
+/// What is known of a partition when its recovery begins.
+#[derive(Debug, Clone)]
+pub(crate) struct Begin {
+    /// Its entry in the checkpoint.
+    pub(crate) entry: Option<Entry>,
+    /// Its slot of synced ends.
+    pub(crate) slot: Option<SyncedEnd>,
+    /// Whether the process before this one stopped cleanly.
+    pub(crate) clean: bool,
+    /// Whether the checkpoint could be read (or there never was one), so that no entry means no data.
+    pub(crate) checkpoint_known: bool,
+    /// Whether the data directory had a directory of its name.
+    pub(crate) directory_exists: bool,
+}
+
+/// What a recovery came to.
+#[derive(Debug)]
+pub(crate) enum Started {
+    /// It serves.
+    Recovered(LogRecovery),
+    /// It was empty and had no directory: one was made.
+    Made,
+    /// It does not serve, for this reason.
+    Failed(String),
+    /// It was deleted or closed meanwhile.
+    Abandoned,
+}
+
+impl LocalPartition {
+    /// Recovers the log and puts the partition online, or offline with the cause.
+    pub(crate) fn start(&self, begin: &Begin) -> Started {
+        let config = {
+            let mut inner = self.lock();
+            if inner.mode != Mode::Recovering {
+                return Started::Abandoned;
+            }
+            inner.busy += 1;
+            inner.config.clone()
+        };
+        let result = self.open_log(begin, config);
+        let mut wakers = Wakers::default();
+        let mut inner = self.lock();
+        self.job_done(&mut inner);
+        if inner.mode != Mode::Recovering {
+            return Started::Abandoned;
+        }
+        match result {
+            Ok((mut log, started)) => {
+                log.configure(inner.config.clone());
+                self.shared.checkpoints.set(self.id, log.checkpoint(), false);
+                inner.log = Some(log);
+                inner.mode = Mode::Online;
+                self.publish(&inner, &mut wakers);
+                self.waiters().reopen();
+                drop(inner);
+                self.touched();
+                started
+            }
+            Err(cause) => {
+                self.take_offline(&mut inner, cause.clone(), &mut wakers);
+                Started::Failed(cause)
+            }
+        }
+    }
+
+    fn open_log(
+        &self,
+        begin: &Begin,
+        config: highwater_partition_log::LogConfig,
+    ) -> Result<(PartitionLog, Started), String> {
+        if begin.directory_exists && self.owns_directory(begin).map_err(|error| error.to_string())? {
+            let recovered =
+                PartitionLog::recover(self.environment(), config, begin.recover(), self.shared.clock.wall());
+            return match recovered {
+                Ok((log, recovery)) => Ok((log, Started::Recovered(recovery))),
+                Err(error) => Err(error.to_string()),
+            };
+        }
+        if let Some(cause) = begin.missing_data(&self.directory()) {
+            return Err(cause);
+        }
+        self.make_directory().map_err(|error| error.to_string())?;
+        let log = PartitionLog::create(self.environment(), config).map_err(|error| error.to_string())?;
+        files::sync_directory(self.shared.disk.as_ref(), &self.shared.path)
+            .map_err(|error| error.to_string())?;
+        Ok((log, Started::Made))
+    }
+
+    fn make_directory(&self) -> Result<(), DiskError> {
+        let directory = self.directory();
+        self.shared
+            .disk
+            .create_directory(&directory)
+            .map_err(DiskError::at(Operation::CreateDirectory, &directory))
+    }
+
+    /// Makes the directory of a partition that is being created, and its log. What a failure leaves behind is removed
+    /// by the caller.
+    pub(crate) fn create_log(
+        disk: &std::sync::Arc<dyn Disk>,
+        directory: &Path,
+        partition: &highwater_store::NewPartition,
+    ) -> Result<PartitionLog, LogError> {
+        disk.create_directory(directory)
+            .map_err(DiskError::at(Operation::CreateDirectory, directory))
+            .map_err(LogError::Disk)?;
+        let environment = highwater_partition_log::LogEnvironment {
+            disk: std::sync::Arc::clone(disk),
+            directory: directory.to_path_buf(),
+            id: partition.id,
+            topic: std::sync::Arc::clone(&partition.topic),
+        };
+        PartitionLog::create(environment, partition.config.clone())
+    }
+
+    /// Whether the directory of its name is its own; one of another topic is set aside. After a clean stop nobody can
+    /// have exchanged it.
+    fn owns_directory(&self, begin: &Begin) -> Result<bool, DiskError> {
+        if begin.clean {
+            return Ok(true);
+        }
+        let (disk, path) = (self.shared.disk.as_ref(), self.shared.path.as_path());
+        match layout::owner(disk, &self.directory())? {
+            Some(other) if other != self.id.topic_id => {
+                let aside = layout::set_aside(disk, path, &self.name, Some(other))?;
+                tracing::warn!(partition = %self, other = %other, aside, "a directory of another topic was set aside");
+                files::sync_directory(disk, path)?;
+                Ok(false)
+            }
+            _ => Ok(true),
+        }
+    }
+}
+
+impl Begin {
+    fn recover(&self) -> RecoverLog {
+        let slot_start = self.slot.map_or(Offset::ZERO, |slot| slot.log_start_offset);
+        let slot_epoch = self.slot.map(|slot| slot.leader_epoch);
+        let checkpoint = self.entry.as_ref().map(|entry| LogCheckpoint {
+            log_start_offset: entry.log.log_start_offset.max(slot_start),
+            leader_epoch: slot_epoch
+                .map_or(entry.log.leader_epoch, |epoch| epoch.max(entry.log.leader_epoch)),
+            ..entry.log
+        });
+        let clean = self.clean && self.entry.as_ref().is_some_and(|entry| entry.clean);
+        RecoverLog { checkpoint, boundary: self.slot.map(|slot| slot.end), clean }
+    }
+
+    /// Why a missing directory is not an empty partition; `None` when it is one.
+    fn missing_data(&self, directory: &Path) -> Option<String> {
+        let slot = self.slot.map(|slot| slot.end.offset).filter(|&end| end > Offset::ZERO);
+        let entry = self.entry.as_ref().filter(|entry| entry.holds_data());
+        let end = slot.max(entry.map(|entry| entry.log.recovery_point.offset));
+        match end {
+            Some(end) => Some(format!(
+                "the directory {} is missing; its log reached offset {end}",
+                directory.display()
+            )),
+            None if !self.checkpoint_known => Some(format!(
+                "the directory {} is missing, and without a readable checkpoint nobody knows whether it held records",
+                directory.display()
+            )),
+            None => None,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What all partitions and threads of one store share.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use highwater_disk::Disk;
+use highwater_types::TopicIdPartition;
+
+use crate::budget::StagedBudget;
+use crate::checkpoints::Checkpoints;
+use crate::committer::Committer;
+use crate::maintenance::Maintenance;
+use crate::options::Clock;
+use crate::partition::LocalPartition;
+use crate::pool::ReaderPool;
+use crate::removal::Removals;
+use crate::synced_ends::SyncedEnds;
+
+/// Shared parts; each has its own lock.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) disk: Arc<dyn Disk>,
+    /// The data directory.
+    pub(crate) path: PathBuf,
+    pub(crate) clock: Clock,
+    pub(crate) partitions: RwLock<PartitionMap>,
+    pub(crate) budget: Arc<StagedBudget>,
+    pub(crate) committer: Committer,
+    pub(crate) maintenance: Maintenance,
+    pub(crate) readers: Arc<ReaderPool>,
+    /// One thread for what takes its time and happens rarely: creating, removing and repairing partitions.
+    pub(crate) admin: Arc<ReaderPool>,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) synced_ends: SyncedEnds,
+    pub(crate) removals: Removals,
+    /// Free bytes below which a partition that ran out of space takes no appends.
+    pub(crate) free_space_floor: u64,
+}
+
+pub(crate) type PartitionMap = HashMap<TopicIdPartition, Arc<LocalPartition>>;
+
+impl Shared {
+    /// Every partition, in no order.
+    pub(crate) fn all_partitions(&self) -> Vec<Arc<LocalPartition>> {
+        self.partitions().values().cloned().collect()
+    }
+
+    pub(crate) fn partitions(&self) -> RwLockReadGuard<'_, PartitionMap> {
+        self.partitions.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn partitions_mut(&self) -> RwLockWriteGuard<'_, PartitionMap> {
+        self.partitions.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes descriptors of segments when more than `descriptors_max` are open. Those in use, or with unsynced bytes,
+    /// stay open.
+    pub(crate) fn release_descriptors(&self, descriptors_max: usize) {
+        let segments: Vec<_> =
+            self.all_partitions().iter().flat_map(|partition| partition.segments()).collect();
+        let open: Vec<_> = segments.into_iter().filter(|segment| segment.cached_file().is_some()).collect();
+        let mut excess = open.len().saturating_sub(descriptors_max);
+        for segment in open {
+            if excess == 0 {
+                return;
+            }
+            excess -= usize::from(segment.release());
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The `synced-ends` file: how far each log is known to be on stable storage, so that recovery can tell a torn tail
+//! from corruption.
+//!
+//! It is a row of slots of 64 bytes, each written in place after a finished sync of its partition and made durable at
+//! most once a second: exact after the death of the process, a second old after a power loss. A slot never runs ahead
+//! of its log. All integers little-endian.
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 4 | `HWS1` |
+//! | 4 | CRC-32C of the other 60 bytes |
+//! | 16 | topic id |
+//! | 4 | partition |
+//! | 4 | leader epoch |
+//! | 24 | synced end: offset, segment's base offset, position |
+//! | 8 | log start offset |
+//!
+//! A slot that does not read back is ignored and used again.
+
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::{Buf, BufMut};
+use highwater_disk::{Disk, DiskError, File, OpenMode, Operation, write_all_at};
+use highwater_types::{LeaderEpoch, Offset, TopicId, TopicIdPartition};
+use highwater_wal::LogPoint;
+
+use crate::checkpoint::{get_point, put_point};
+
+const NAME: &str = "synced-ends";
+const MAGIC: [u8; 4] = *b"HWS1";
+const SLOT_SIZE: usize = 64;
+/// Slots beyond these are not looked at.
+const SLOTS_MAX: u64 = 1 << 20;
+const READ_SIZE: usize = 1024 * SLOT_SIZE;
+
+/// What one slot says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SyncedEnd {
+    /// Everything below is on stable storage.
+    pub(crate) end: LogPoint,
+    /// The log's epoch.
+    pub(crate) leader_epoch: LeaderEpoch,
+    /// The log's start.
+    pub(crate) log_start_offset: Offset,
+}
+
+/// The open file.
+#[derive(Debug)]
+pub(crate) struct SyncedEnds {
+    file: Arc<dyn File>,
+    slots: Mutex<Slots>,
+    unsynced: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    of: HashMap<TopicIdPartition, u64>,
+    free: Vec<u64>,
+    /// The first slot that was never used.
+    next: u64,
+}
+
+impl SyncedEnds {
+    /// Opens the file, making it when missing, and returns what it says of the partitions that `known` accepts.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        directory: &Path,
+        known: impl Fn(&TopicIdPartition) -> bool,
+    ) -> Result<(Self, HashMap<TopicIdPartition, SyncedEnd>), DiskError> {
+        let path = directory.join(NAME);
+        let file = disk.open(&path, OpenMode::CreateOrOpen).map_err(DiskError::at(Operation::Open, &path))?;
+        let mut slots = Slots::default();
+        let mut found: HashMap<TopicIdPartition, SyncedEnd> = HashMap::new();
+        read_slots(file.as_ref(), |slot, bytes| {
+            slots.next = slot + 1;
+            match decode(bytes).filter(|(id, _)| known(id)) {
+                Some((id, end)) if !found.contains_key(&id) => {
+                    found.insert(id, end);
+                    slots.of.insert(id, slot);
+                }
+                _ => slots.free.push(slot),
+            }
+        })
+        .map_err(DiskError::at(Operation::Read, &path))?;
+        Ok((Self { file, slots: Mutex::new(slots), unsynced: AtomicBool::new(false) }, found))
+    }
+
+    /// Notes a synced end. Returns whether nothing was unsynced before, so that somebody must see to
+    /// [`SyncedEnds::sync`].
+    ///
+    /// # Errors
+    /// What the file says. The slot is then as old as before, or unreadable: a hint less, nothing worse.
+    pub(crate) fn write(&self, id: TopicIdPartition, end: &SyncedEnd) -> io::Result<bool> {
+        let slot = self.lock().slot_of(id);
+        self.write_slot(slot, &encode(id, end))?;
+        Ok(!self.unsynced.swap(true, Ordering::AcqRel))
+    }
+
+    /// Forgets a partition and frees its slot.
+    ///
+    /// # Errors
+    /// What the file says; the slot is then not used again before the next start.
+    pub(crate) fn remove(&self, id: TopicIdPartition) -> io::Result<()> {
+        let Some(slot) = self.lock().of.remove(&id) else { return Ok(()) };
+        self.write_slot(slot, &[0; SLOT_SIZE])?;
+        self.lock().free.push(slot);
+        Ok(())
+    }
+
+    /// Makes what was noted durable, if anything was.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        if self.unsynced.swap(false, Ordering::AcqRel) { self.file.sync_data() } else { Ok(()) }
+    }
+
+    fn write_slot(&self, slot: u64, bytes: &[u8; SLOT_SIZE]) -> io::Result<()> {
+        write_all_at(self.file.as_ref(), &mut [IoSlice::new(bytes)], slot.saturating_mul(SLOT_SIZE as u64))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slots {
+    fn slot_of(&mut self, id: TopicIdPartition) -> u64 {
+        let (free, next) = (&mut self.free, &mut self.next);
+        *self.of.entry(id).or_insert_with(|| {
+            free.pop().unwrap_or_else(|| {
+                let slot = *next;
+                *next += 1;
+                slot
+            })
+        })
+    }
+}
+
+/// Calls `visit` with every whole slot.
+fn read_slots(file: &dyn File, mut visit: impl FnMut(u64, &[u8; SLOT_SIZE])) -> io::Result<()> {
+    let mut buffer = vec![0; READ_SIZE];
+    let mut slot = 0;
+    while slot < SLOTS_MAX {
+        let mut filled = 0;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match file.read_at(rest, slot * SLOT_SIZE as u64 + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let (slots, _) = buffer.get(..filled).unwrap_or_default().as_chunks::<SLOT_SIZE>();
+        for bytes in slots {
+            visit(slot, bytes);
+            slot += 1;
+        }
+        if filled < READ_SIZE {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn encode(id: TopicIdPartition, end: &SyncedEnd) -> [u8; SLOT_SIZE] {
+    let mut slot = [0; SLOT_SIZE];
+    let mut body = [0; SLOT_SIZE - 8];
+    let mut out = body.as_mut_slice();
+    out.put_slice(&id.topic_id.0);
+    out.put_i32_le(id.partition);
+    out.put_i32_le(end.leader_epoch.0);
+    put_point(&mut out, end.end);
+    out.put_i64_le(end.log_start_offset.0);
+    let mut out = slot.as_mut_slice();
+    out.put_slice(&MAGIC);
+    out.put_u32_le(checksum(&body));
+    out.put_slice(&body);
+    slot
+}
+
+fn decode(slot: &[u8; SLOT_SIZE]) -> Option<(TopicIdPartition, SyncedEnd)> {
+    let (magic, rest) = slot.split_first_chunk::<4>()?;
+    let (stored, mut body) = rest.split_first_chunk::<4>()?;
+    if *magic != MAGIC || u32::from_le_bytes(*stored) != checksum(body) {
+        return None;
+    }
+    let mut topic_id = [0; 16];
+    body.try_copy_to_slice(&mut topic_id).ok()?;
+    let partition = body.try_get_i32_le().ok().filter(|&partition| partition >= 0)?;
+    let leader_epoch = LeaderEpoch(body.try_get_i32_le().ok()?);
+    let end = get_point(&mut body)?;
+    let log_start_offset = Offset(body.try_get_i64_le().ok().filter(|&start| start >= 0)?);
+    let id = TopicIdPartition { topic_id: TopicId(topic_id), partition };
+    Some((id, SyncedEnd { end, leader_epoch, log_start_offset }))
+}
+
+fn checksum(body: &[u8]) -> u32 {
+    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+    digest.update(&MAGIC);
+    digest.update(body);
+    u32::try_from(digest.finalize()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use highwater_disk::sim::{Random, SimDisk};
+    use highwater_types::Position;
+
+    use super::*;
+
+    fn id(number: u8) -> TopicIdPartition {
+        TopicIdPartition { topic_id: TopicId([number; 16]), partition: i32::from(number) }
+    }
+
+    fn end(offset: i64) -> SyncedEnd {
+        let end = LogPoint { offset: Offset(offset), segment: Offset(offset / 2), position: Position(77) };
+        SyncedEnd { end, leader_epoch: LeaderEpoch(3), log_start_offset: Offset(offset / 4) }
+    }
+
+    fn open(disk: &SimDisk) -> (SyncedEnds, HashMap<TopicIdPartition, SyncedEnd>) {
+        SyncedEnds::open(disk, Path::new("/"), |id| id.partition != 9).unwrap()
+    }
+
+    #[test]
+    fn a_slot_reads_back_and_any_damage_makes_it_unreadable() {
+        let bytes = encode(id(5), &end(100));
+        assert_eq!(decode(&bytes), Some((id(5), end(100))));
+        for bit in 0..SLOT_SIZE * 8 {
+            let mut damaged = bytes;
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(decode(&damaged), None, "bit {bit}");
+        }
+        let mut random = Random::new(4);
+        for _ in 0..1000 {
+            let mut noise = [0; SLOT_SIZE];
+            random.fill(&mut noise);
+            assert_eq!(decode(&noise), None);
+        }
+        assert_eq!(decode(&[0; SLOT_SIZE]), None);
+    }
+
+    #[test]
+    fn ends_survive_the_process_and_slots_are_used_again() {
+        let disk = SimDisk::new(1);
+        let (ends, found) = open(&disk);
+        assert!(found.is_empty());
+        assert!(ends.write(id(1), &end(10)).unwrap(), "somebody must see to the sync");
+        assert!(!ends.write(id(2), &end(20)).unwrap());
+        ends.write(id(1), &end(11)).unwrap();
+        ends.write(id(9), &end(90)).unwrap();
+        ends.remove(id(2)).unwrap();
+        ends.sync().unwrap();
+        let (ends, found) = open(&disk);
+        assert_eq!(found, HashMap::from([(id(1), end(11))]), "one removed, one unknown");
+        ends.write(id(3), &end(30)).unwrap();
+        ends.write(id(4), &end(40)).unwrap();
+        ends.write(id(5), &end(50)).unwrap();
+        let file = disk.open(Path::new("/synced-ends"), OpenMode::Read).unwrap();
+        assert_eq!(file.length().unwrap(), 4 * SLOT_SIZE as u64, "two slots were free, one is new");
+        assert_eq!(open(&disk).1.len(), 4);
+    }
+
+    #[test]
+    fn a_damaged_slot_costs_only_itself() {
+        let disk = SimDisk::new(1);
+        let (ends, _) = open(&disk);
+        for number in 1..=8 {
+            ends.write(id(number), &end(i64::from(number))).unwrap();
+        }
+        let path = Path::new("/synced-ends");
+        ends.sync().unwrap();
+        disk.flip_bit(path, 3 * SLOT_SIZE as u64 + 40).unwrap();
+        disk.open(path, OpenMode::ReadWrite).unwrap().set_length(8 * SLOT_SIZE as u64 - 1).unwrap();
+        let (_, found) = open(&disk);
+        assert_eq!(found.len(), 6);
+        assert!(!found.contains_key(&id(4)) && !found.contains_key(&id(8)));
+    }
+}
