@@ -2,6 +2,7 @@
 
 import time
 
+import broker as brokers
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
@@ -109,6 +110,19 @@ def test_topics_and_their_configs_are_managed(broker):
         time.sleep(0.05)
     assert [b.id for b in admin.describe_cluster().result(READ_S).nodes] == [1]
     admin.delete_topics(["rd-topic"])["rd-topic"].result(READ_S)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_topic_is_made_by_its_first_use_where_the_broker_allows_it(allowed):
+    with brokers.create(settings={"auto.create.topics.enable": str(allowed).lower(), "num.partitions": "3"}) as server:
+        if allowed:
+            assert produce(server, "made", [b"x"], partition=2) == [0]
+            assert [m.value() for m in read(server, "made", 1, partition=2)] == [b"x"]
+        else:
+            with pytest.raises(KafkaException):
+                produce(server, "made", [b"x"], **{"message.timeout.ms": 3000})
+        listed = AdminClient({"bootstrap.servers": server.address}).list_topics(timeout=READ_S).topics
+        assert {name: len(topic.partitions) for name, topic in listed.items() if not name.startswith("__")} == ({"made": 3} if allowed else {})
 
 
 @pytest.mark.parametrize("kill", [True, False])
