@@ -16,7 +16,7 @@ use crate::log::{kafka_format, wal_options};
 use crate::maintenance::{EPOCHS, SNAPSHOT, WINDOWS};
 use crate::producer_snapshot::{decode_snapshot, decode_windows};
 use crate::producer_state::ProducerState;
-use crate::retention::DELETED;
+use crate::retention::{DELETED, LOG};
 use crate::segment::{INDEX, TIME_INDEX, TXN_INDEX};
 use crate::transactions::{AbortedTxn, decode_index};
 use crate::{LogCheckpoint, LogConfig, LogEnvironment, LogError, PartitionLog, files, metadata_file, replay};
@@ -51,6 +51,7 @@ pub struct LogRecovery {
 /// The hints in a directory.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
+    segments: BTreeSet<Offset>,
     snapshots: BTreeSet<Offset>,
     aborted: BTreeSet<Offset>,
     indexes: Vec<(Offset, &'static str)>,
@@ -85,13 +86,13 @@ impl PartitionLog {
         let disk = environment.disk.clone();
         let directory = environment.directory.clone();
         metadata_file::check(disk.as_ref(), &directory, environment.id.topic_id)?;
-        let snapshots = scan(disk.as_ref(), &directory)?.snapshots;
+        let found = scan(disk.as_ref(), &directory)?;
         let (wal, report) = Wal::recover(
             disk.clone(),
             directory.clone(),
             kafka_format(),
             wal_options(&config),
-            wal_start(&from, &config, &snapshots),
+            wal_start(&from, &config, &found),
         )?;
         let mut log = Self::assemble(environment, config, wal);
         log.age.created = now;
@@ -227,12 +228,15 @@ impl PartitionLog {
 
 /// What the write-ahead log starts from. Segments below the log start stay until a snapshot below the recovery point
 /// covers them, as in retention: producers that wrote into them must not be forgotten.
-fn wal_start(from: &RecoverLog, config: &LogConfig, snapshots: &BTreeSet<Offset>) -> RecoverFrom {
+fn wal_start(from: &RecoverLog, config: &LogConfig, hints: &Hints) -> RecoverFrom {
     let recovery_point = from.checkpoint.map(|checkpoint| checkpoint.recovery_point);
     let synced = recovery_point.max(from.boundary);
     let removable = from.checkpoint.map_or(Offset::ZERO, |checkpoint| {
-        let covered = snapshots.range(..=checkpoint.recovery_point.offset).next_back();
-        checkpoint.log_start_offset.min(covered.copied().unwrap_or_default())
+        let covered = hints.snapshots.range(..=checkpoint.recovery_point.offset).next_back();
+        let first = hints.segments.first();
+        checkpoint.log_start_offset.min(
+            first.map_or(Offset(i64::MAX), |first| covered.map_or(*first, |covered| *covered.max(first))),
+        )
     });
     RecoverFrom {
         recovery_point: synced,
@@ -262,6 +266,7 @@ impl Hints {
             self.leftovers.push(name);
             return;
         }
+        self.segments.extend(files::parse_name(&name, LOG));
         for suffix in [SNAPSHOT, WINDOWS] {
             if let Some(offset) = files::parse_name(&name, suffix) {
                 self.snapshots.insert(offset);

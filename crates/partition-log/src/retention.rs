@@ -17,7 +17,8 @@ use crate::{OutOfRange, PartitionLog, files};
 
 /// What the names of files being removed end with.
 pub(crate) const DELETED: &str = ".deleted";
-const LOG: &str = "log";
+/// Suffix of segments.
+pub(crate) const LOG: &str = "log";
 
 /// A segment that has left the log; its files are still there.
 #[derive(Debug)]
