@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use highwater_disk::sim::{Fault, SimDisk};
 use highwater_disk::{Disk, Operation};
+use highwater_store::conformance::{MetaFixture, block_on, meta_store};
 use highwater_store::meta::{BrokerConfigRecord, FeatureRecord, ProducerIdsRecord};
-use highwater_store::{MetaChange, MetaError, MetaKey, MetaRecord};
+use highwater_store::{MetaChange, MetaError, MetaKey, MetaRecord, MetaStore};
 
-use super::MetaCore;
+use super::{MetaCore, RedbMetaStore};
 
 const FILE: &str = "meta.redb";
 
@@ -254,4 +255,55 @@ fn a_damaged_file_is_an_error_or_intact_and_never_a_panic() {
             Err(error) => panic!("byte {position}: {error}"),
         }
     }
+}
+
+/// The suite's fixture: a simulated disk that loses power at each crash.
+struct Fixture {
+    disk: Arc<SimDisk>,
+    store: Option<Arc<RedbMetaStore>>,
+}
+
+impl MetaFixture for Fixture {
+    fn open(&mut self) -> Arc<dyn MetaStore> {
+        let store = RedbMetaStore::open(Arc::clone(&self.disk) as Arc<dyn Disk>, Path::new(FILE)).unwrap();
+        self.store = Some(Arc::clone(&store));
+        store
+    }
+
+    fn close(&mut self, _: Arc<dyn MetaStore>) {
+        self.store.take().unwrap().close();
+    }
+
+    fn crash(&mut self, _: Arc<dyn MetaStore>) {
+        self.disk = self.disk.power_loss(1);
+    }
+}
+
+#[test]
+fn the_store_conforms() {
+    meta_store(|| Fixture { disk: SimDisk::new(1), store: None });
+}
+
+#[test]
+fn a_closed_store_finishes_what_waits_and_takes_nothing_more() {
+    let disk = SimDisk::new(1);
+    let store = RedbMetaStore::open(Arc::clone(&disk) as Arc<dyn Disk>, Path::new(FILE)).unwrap();
+    let waiting: Vec<_> = (1..=50).map(|number| store.commit(numbered(number))).collect();
+    store.close();
+    store.close();
+    waiting.into_iter().for_each(|commit| block_on(commit).unwrap());
+    assert!(matches!(block_on(store.commit(numbered(51))), Err(MetaError::Failed(_))));
+    assert!(store.load().is_err());
+    assert_eq!(last_commit(&open(&disk).unwrap().load().unwrap()), 50);
+}
+
+#[test]
+fn commits_that_wait_share_one_transaction() {
+    let disk = SimDisk::new(1);
+    let store = RedbMetaStore::open(Arc::clone(&disk) as Arc<dyn Disk>, Path::new(FILE)).unwrap();
+    let before = disk.operations();
+    let waiting: Vec<_> = (1..=1_000).map(|number| store.commit(numbered(number))).collect();
+    waiting.into_iter().for_each(|commit| block_on(commit).unwrap());
+    let operations = disk.operations() - before;
+    assert!(operations < 1_000, "{operations} operations for 1000 commits");
 }
