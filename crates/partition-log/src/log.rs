@@ -193,6 +193,12 @@ impl PartitionLog {
         self.epochs.end_of(epoch, self.wal.staged_end().offset)
     }
 
+    /// The epoch of the log's first record; the current one while it is empty.
+    pub fn earliest_epoch(&self) -> LeaderEpoch {
+        let offsets = self.offsets();
+        self.epochs.epoch_at(offsets.log_start_offset).unwrap_or(offsets.leader_epoch)
+    }
+
     /// Takes new settings from the next append on.
     pub fn configure(&mut self, config: LogConfig) {
         self.wal.set_options(wal_options(&config));

@@ -113,6 +113,9 @@ pub trait Partition: Send + Sync + 'static {
     /// Where an epoch ends.
     fn end_of_epoch(&self, epoch: LeaderEpoch) -> EpochEnd;
 
+    /// The epoch of the first record; the current one while there is none.
+    fn earliest_epoch(&self) -> LeaderEpoch;
+
     /// Has `set` told `token` whenever the high watermark or last stable offset rises, or the state changes, until the
     /// returned guard is dropped. Costs nothing while nothing happens.
     fn watch(self: Arc<Self>, set: &Arc<WatchSet>, token: u32) -> Watch;

@@ -103,6 +103,10 @@ impl Partition for LocalPartition {
         self.lock().log.as_ref().map_or(none, |log| log.end_of_epoch(epoch))
     }
 
+    fn earliest_epoch(&self) -> LeaderEpoch {
+        self.lock().log.as_ref().map_or(LeaderEpoch::NONE, |log| log.earliest_epoch())
+    }
+
     fn watch(self: Arc<Self>, set: &Arc<WatchSet>, token: u32) -> Watch {
         let number = self.waiters().watch(Arc::clone(set), token);
         Watch::new(move || self.waiters().unwatch(number))
