@@ -1,18 +1,26 @@
-//! Writes Kafka's primitive types into a list of segments. Small things gather in one buffer; records stay what they are, bytes
-//! or ranges of files.
+//! Writes Kafka's primitive types into a list of segments. Small things gather in one buffer; records stay what they are,
+//! bytes or ranges of files.
 
 use std::fmt;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use highwater_types::TopicId;
 
-use crate::frame::Frame;
+use crate::frame::{Frame, FrameSize};
+use crate::message::Message;
 use crate::records::{Records, RecordsPart};
 use crate::str::Str;
 
 /// Why a message could not be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EncodeError {
+    /// The message has no such version.
+    BadVersion {
+        /// The message.
+        message: &'static str,
+        /// The version.
+        version: i16,
+    },
     /// A field is set that this version does not carry and that must not be dropped silently.
     NotInVersion {
         /// The field.
@@ -20,17 +28,37 @@ pub enum EncodeError {
         /// The version.
         version: i16,
     },
-    /// A string of more than 32767 bytes in a version that cannot say so, or anything above `i32::MAX` bytes.
-    TooLong(u64),
+    /// A field is null and this version does not allow it.
+    Null {
+        /// The field.
+        field: &'static str,
+    },
+    /// A string of more than 32767 bytes, or bytes or an array of more than `i32::MAX`.
+    TooLong {
+        /// The field.
+        field: &'static str,
+        /// Its bytes or elements.
+        length: u64,
+    },
+    /// A frame of more than `i32::MAX` bytes.
+    FrameTooLarge {
+        /// Its size in bytes.
+        size: u64,
+    },
 }
 
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::BadVersion { message, version } => write!(f, "there is no version {version} of {message}"),
             Self::NotInVersion { field, version } => {
                 write!(f, "version {version} cannot carry field {field}")
             }
-            Self::TooLong(size) => write!(f, "{size} bytes or elements are more than the protocol can say"),
+            Self::Null { field } => write!(f, "field {field} is null, which this version does not allow"),
+            Self::TooLong { field, length } => {
+                write!(f, "field {field}: {length} bytes or elements are more than the protocol can say")
+            }
+            Self::FrameTooLarge { size } => write!(f, "a frame of {size} bytes is too large"),
         }
     }
 }
@@ -67,18 +95,24 @@ impl Encoder {
     /// Closes the frame: its size goes in front.
     ///
     /// # Errors
-    /// [`EncodeError::TooLong`] above `i32::MAX` bytes.
+    /// [`EncodeError::FrameTooLarge`] above `i32::MAX` bytes.
     pub fn finish(mut self) -> Result<Frame, EncodeError> {
         self.cut();
         let mut head = self.head.unwrap_or_default();
-        let rest: u64 = self.done.iter().map(RecordsPart::size).sum();
-        let size = (head.len() as u64).saturating_sub(4).saturating_add(rest);
-        let prefix = i32::try_from(size).map_err(|_| EncodeError::TooLong(size))?;
-        if let Some(room) = head.first_chunk_mut::<4>() {
+        let rest = self.done.iter().map(RecordsPart::size).fold(0, u64::saturating_add);
+        let size = (head.len().saturating_sub(FrameSize::PREFIX) as u64).saturating_add(rest);
+        let prefix = i32::try_from(size).map_err(|_| EncodeError::FrameTooLarge { size })?;
+        if let Some(room) = head.first_chunk_mut() {
             *room = prefix.to_be_bytes();
         }
         self.done.insert(0, RecordsPart::Memory(head.freeze()));
         Ok(Frame { parts: self.done })
+    }
+
+    pub(crate) fn check_version<M: Message>(&self, version: i16) -> Encoded {
+        let (first, last) = M::VERSIONS;
+        let known = (first..=last).contains(&version);
+        if known { Ok(()) } else { Err(EncodeError::BadVersion { message: M::NAME, version }) }
     }
 
     integers!(i8: i8, i16: i16, i32: i32, i64: i64);
@@ -91,23 +125,40 @@ impl Encoder {
         self.buffer.extend_from_slice(&value.0);
     }
 
-    pub(crate) fn string(&mut self, value: &Str, compact: bool) -> Encoded {
-        self.nullable_string(Some(value), compact)
-    }
-
-    pub(crate) fn nullable_string(&mut self, value: Option<&Str>, compact: bool) -> Encoded {
-        let size = value.map(|text| text.len() as u64);
+    pub(crate) fn string(&mut self, field: &'static str, value: &Str, compact: bool) -> Encoded {
+        let bytes = value.as_bytes();
+        let length = bytes.len() as u64;
+        let size = i16::try_from(length).map_err(|_| EncodeError::TooLong { field, length })?;
         if compact {
-            self.compact_length(size)?;
+            self.varint(u32::from(size.cast_unsigned()) + 1);
         } else {
-            self.i16(length(size)?);
+            self.i16(size);
         }
-        self.buffer.extend_from_slice(value.map_or(&[], |text| text.as_bytes()));
+        self.buffer.extend_from_slice(bytes);
         Ok(())
     }
 
-    pub(crate) fn nullable_records(&mut self, value: Option<&Records>, compact: bool) -> Encoded {
-        self.long_length(value.map(Records::size), compact)?;
+    pub(crate) fn nullable_string(
+        &mut self,
+        field: &'static str,
+        value: Option<&Str>,
+        compact: bool,
+    ) -> Encoded {
+        match value {
+            Some(value) => self.string(field, value, compact)?,
+            None if compact => self.varint(0),
+            None => self.i16(-1),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn nullable_records(
+        &mut self,
+        field: &'static str,
+        value: Option<&Records>,
+        compact: bool,
+    ) -> Encoded {
+        self.long_length(field, value.map(Records::size), compact)?;
         for part in value.map_or(&[][..], Records::parts) {
             if part.size() > 0 {
                 self.cut();
@@ -119,20 +170,22 @@ impl Encoder {
 
     pub(crate) fn array<T>(
         &mut self,
+        field: &'static str,
         items: &[T],
         compact: bool,
         element: impl FnMut(&mut Self, &T) -> Encoded,
     ) -> Encoded {
-        self.nullable_array(Some(items), compact, element)
+        self.nullable_array(field, Some(items), compact, element)
     }
 
     pub(crate) fn nullable_array<T>(
         &mut self,
+        field: &'static str,
         items: Option<&[T]>,
         compact: bool,
         mut element: impl FnMut(&mut Self, &T) -> Encoded,
     ) -> Encoded {
-        self.long_length(items.map(|items| items.len() as u64), compact)?;
+        self.long_length(field, items.map(|items| items.len() as u64), compact)?;
         items.unwrap_or_default().iter().try_for_each(|item| element(self, item))
     }
 
@@ -146,40 +199,36 @@ impl Encoder {
     }
 
     pub(crate) fn no_tagged_fields(&mut self) {
-        self.i8(0);
+        self.varint(0);
     }
 
-    pub(crate) fn tagged_fields(&mut self, fields: TaggedFields) -> Encoded {
-        self.varint(fields.0.len() as u64)?;
-        for (tag, body) in fields.0 {
-            self.varint(u64::from(tag))?;
-            self.varint(body.len() as u64)?;
-            self.buffer.extend_from_slice(&body);
-        }
-        Ok(())
+    pub(crate) fn tagged_fields(&mut self, fields: TaggedFields) {
+        self.varint(fields.count);
+        self.buffer.extend_from_slice(&fields.content.buffer);
     }
 
-    fn long_length(&mut self, size: Option<u64>, compact: bool) -> Encoded {
+    /// The length of bytes or an array; `None` is null.
+    fn long_length(&mut self, field: &'static str, length: Option<u64>, compact: bool) -> Encoded {
+        let plain = match length {
+            Some(length) => i32::try_from(length).map_err(|_| EncodeError::TooLong { field, length })?,
+            None => -1,
+        };
         if compact {
-            return self.compact_length(size);
+            // Plus one, so that null is 0.
+            self.varint(plain.cast_unsigned().wrapping_add(1));
+        } else {
+            self.i32(plain);
         }
-        self.i32(length(size)?);
         Ok(())
     }
 
-    /// Length plus one as an unsigned varint; 0 is null.
-    fn compact_length(&mut self, size: Option<u64>) -> Encoded {
-        self.varint(size.map_or(0, |size| size.saturating_add(1)))
-    }
-
-    fn varint(&mut self, value: u64) -> Encoded {
-        let mut rest = u32::try_from(value).map_err(|_| EncodeError::TooLong(value))?;
+    fn varint(&mut self, value: u32) {
+        let mut rest = value;
         while rest >= 0x80 {
             self.buffer.put_u8(rest.to_le_bytes()[0] | 0x80);
             rest >>= 7;
         }
         self.buffer.put_u8(rest.to_le_bytes()[0]);
-        Ok(())
     }
 
     /// Moves what is in the buffer to the finished segments.
@@ -192,22 +241,91 @@ impl Encoder {
     }
 }
 
-/// A length of a type that may be too small for it; -1 for null.
-fn length<T: TryFrom<i64>>(size: Option<u64>) -> Result<T, EncodeError> {
-    let size = size.map_or(Ok(-1), |size| i64::try_from(size).map_err(|_| EncodeError::TooLong(size)))?;
-    T::try_from(size).map_err(|_| EncodeError::TooLong(size.unsigned_abs()))
+/// The value of a field that is null in some versions, for one that has no null.
+pub(crate) fn present<'a, T>(field: &'static str, value: Option<&'a T>) -> Result<&'a T, EncodeError> {
+    value.ok_or(EncodeError::Null { field })
 }
 
-/// The tagged fields of one struct that are set, in ascending order of their tags.
+/// The tagged fields of one struct that are set. They are counted in front, so they are collected first; none cost nothing.
 #[derive(Debug, Default)]
-pub(crate) struct TaggedFields(Vec<(u32, Bytes)>);
+pub(crate) struct TaggedFields {
+    count: u32,
+    content: Encoder,
+}
 
 impl TaggedFields {
-    /// Adds a field. Tagged fields hold no records, so all of one is in memory.
-    pub(crate) fn field(&mut self, tag: u32, write: impl FnOnce(&mut Encoder) -> Encoded) -> Encoded {
-        let mut inner = Encoder::default();
-        write(&mut inner)?;
-        self.0.push((tag, inner.buffer.freeze()));
+    /// Adds a field, in ascending order of tags. Tagged fields hold no records, so all of one is in the buffer.
+    pub(crate) fn field(
+        &mut self,
+        name: &'static str,
+        tag: u32,
+        write: impl FnOnce(&mut Encoder) -> Encoded,
+    ) -> Encoded {
+        let mut field = Encoder::default();
+        write(&mut field)?;
+        let length = field.buffer.len() as u64;
+        let size = u32::try_from(length).map_err(|_| EncodeError::TooLong { field: name, length })?;
+        self.count += 1;
+        self.content.varint(tag);
+        self.content.varint(size);
+        self.content.buffer.extend_from_slice(&field.buffer);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn records_stay_in_their_pieces_and_are_not_copied() {
+        let batch = Bytes::from(vec![7; 300]);
+        let mut output = Encoder::new();
+        output.i8(1);
+        output.nullable_records("records", Some(&Records::from(batch.clone())), false).unwrap();
+        output.nullable_records("records", Some(&Records::default()), true).unwrap();
+        output.i8(2);
+        let frame = output.finish().unwrap();
+        let sizes: Vec<u64> = frame.parts().iter().map(RecordsPart::size).collect();
+        assert_eq!(sizes, [9, 300, 2]);
+        let RecordsPart::Memory(sent) = &frame.parts()[1] else { panic!("a slice of memory") };
+        assert_eq!(sent.as_ptr(), batch.as_ptr());
+        assert_eq!(frame.read().unwrap()[..9], [0, 0, 1, 51, 1, 0, 0, 1, 44]);
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_are_refused() {
+        let mut output = Encoder::new();
+        let error = EncodeError::TooLong { field: "name", length: 32768 };
+        assert_eq!(output.string("name", &Str::from("x".repeat(32768)), true), Err(error));
+        assert_eq!(output.string("name", &Str::from("x".repeat(32768)), false), Err(error));
+        assert_eq!(output.string("name", &Str::from("x".repeat(32767)), true), Ok(()));
+    }
+
+    #[test]
+    fn a_frame_of_two_gigabytes_is_refused() {
+        let records = Records::from(Bytes::from(vec![0; 1 << 20]));
+        let mut output = Encoder::new();
+        for _ in 0..2048 {
+            output.nullable_records("records", Some(&records), false).unwrap();
+        }
+        let size = (2048 << 20) + 2048 * 4;
+        assert_eq!(output.finish().unwrap_err(), EncodeError::FrameTooLarge { size });
+    }
+
+    #[test]
+    fn tagged_fields_are_counted_and_sized() {
+        let mut fields = TaggedFields::default();
+        fields.field("a", 0, |output| output.string("a", &Str::from("hi"), true)).unwrap();
+        let five = |output: &mut Encoder| {
+            output.i16(5);
+            Ok(())
+        };
+        fields.field("b", 200, five).unwrap();
+        let mut output = Encoder::new();
+        output.tagged_fields(fields);
+        let bytes = output.finish().unwrap().read().unwrap();
+        assert_eq!(bytes[4..], [2, 0, 3, 3, b'h', b'i', 0xc8, 1, 2, 0, 5]);
     }
 }

@@ -1,6 +1,7 @@
 //! Frames: a four-byte size and so many bytes. Knows no socket: [`FrameSize::check`] is asked before anything is buffered.
 
 use std::fmt;
+use std::io;
 
 use crate::records::RecordsPart;
 
@@ -23,7 +24,22 @@ impl Frame {
 
     /// Bytes on the wire.
     pub fn size(&self) -> u64 {
-        self.parts.iter().map(RecordsPart::size).sum()
+        self.parts.iter().map(RecordsPart::size).fold(0, u64::saturating_add)
+    }
+
+    /// All bytes in memory, for those who need not send files as they are.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        for part in &self.parts {
+            match part {
+                RecordsPart::Memory(memory) => bytes.extend_from_slice(memory),
+                RecordsPart::File(range) => bytes.extend_from_slice(&range.read()?),
+            }
+        }
+        Ok(bytes)
     }
 }
 

@@ -1,8 +1,6 @@
 //! Developer commands: `cargo xtask codegen [--check] [--schemas DIR]`.
 
 mod codegen;
-mod rust;
-mod schema;
 
 use std::process::ExitCode;
 

@@ -1,23 +1,21 @@
-//! `AlterConfigsRequest` v0–2, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `AlterConfigsRequest` v0–2, flexible from v2. Generated from Kafka's `AlterConfigsRequest.json` by
+//! `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
+use crate::message::Request;
 use crate::str::Str;
 
 /// `AlterConfigsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct AlterConfigsRequest {
     /// The updates for each resource.
     pub resources: Vec<AlterConfigsResource>,
     /// True if we should validate the request, but not change the configurations.
     pub validate_only: bool,
-}
-
-impl Default for AlterConfigsRequest {
-    fn default() -> Self {
-        Self { resources: Vec::new(), validate_only: false }
-    }
 }
 
 impl Message for AlterConfigsRequest {
@@ -27,20 +25,24 @@ impl Message for AlterConfigsRequest {
     const FLEXIBLE_FROM: i16 = 2;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 2;
         let mut value = Self::default();
         value.resources =
-            input.array("resources", version >= 2, |input| AlterConfigsResource::decode(input, version))?;
-        value.validate_only = input.bool("validate_only")?;
-        if version >= 2 {
+            input.array("resources", flexible, |input| AlterConfigsResource::decode(input, version))?;
+        value.validate_only = input.bool("validateOnly")?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.array(&self.resources, version >= 2, |output, item| item.encode(output, version))?;
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 2;
+        output.array("resources", &self.resources, flexible, |output, item| item.encode(output, version))?;
         output.bool(self.validate_only);
-        if version >= 2 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -48,7 +50,7 @@ impl Message for AlterConfigsRequest {
 }
 
 /// The updates for each resource.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct AlterConfigsResource {
     /// The resource type.
     pub resource_type: i8,
@@ -58,30 +60,25 @@ pub struct AlterConfigsResource {
     pub configs: Vec<AlterableConfig>,
 }
 
-impl Default for AlterConfigsResource {
-    fn default() -> Self {
-        Self { resource_type: 0, resource_name: Str::default(), configs: Vec::new() }
-    }
-}
-
 impl AlterConfigsResource {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 2;
         let mut value = Self::default();
-        value.resource_type = input.i8("resource_type")?;
-        value.resource_name = input.string("resource_name", version >= 2)?;
-        value.configs =
-            input.array("configs", version >= 2, |input| AlterableConfig::decode(input, version))?;
-        if version >= 2 {
+        value.resource_type = input.i8("resourceType")?;
+        value.resource_name = input.string("resourceName", flexible)?;
+        value.configs = input.array("configs", flexible, |input| AlterableConfig::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 2;
         output.i8(self.resource_type);
-        output.string(&self.resource_name, version >= 2)?;
-        output.array(&self.configs, version >= 2, |output, item| item.encode(output, version))?;
-        if version >= 2 {
+        output.string("resourceName", &self.resource_name, flexible)?;
+        output.array("configs", &self.configs, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -105,21 +102,27 @@ impl Default for AlterableConfig {
 
 impl AlterableConfig {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 2;
         let mut value = Self::default();
-        value.name = input.string("name", version >= 2)?;
-        value.value = input.nullable_string("value", version >= 2)?;
-        if version >= 2 {
+        value.name = input.string("name", flexible)?;
+        value.value = input.nullable_string("value", flexible)?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.string(&self.name, version >= 2)?;
-        output.nullable_string(self.value.as_ref(), version >= 2)?;
-        if version >= 2 {
+        let flexible = version >= 2;
+        output.string("name", &self.name, flexible)?;
+        output.nullable_string("value", self.value.as_ref(), flexible)?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
     }
+}
+
+impl Request for AlterConfigsRequest {
+    type Response = super::alter_configs_response::AlterConfigsResponse;
 }

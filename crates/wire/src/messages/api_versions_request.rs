@@ -1,8 +1,12 @@
-//! `ApiVersionsRequest` v0–5, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `ApiVersionsRequest` v0–5, flexible from v3. Generated from Kafka's `ApiVersionsRequest.json` by
+//! `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
+use crate::message::Request;
 use crate::str::Str;
 
 /// `ApiVersionsRequest`.
@@ -36,41 +40,49 @@ impl Message for ApiVersionsRequest {
     const FLEXIBLE_FROM: i16 = 3;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 3;
         let mut value = Self::default();
         if version >= 3 {
-            value.client_software_name = input.string("client_software_name", version >= 3)?;
+            value.client_software_name = input.string("clientSoftwareName", flexible)?;
         }
         if version >= 3 {
-            value.client_software_version = input.string("client_software_version", version >= 3)?;
+            value.client_software_version = input.string("clientSoftwareVersion", flexible)?;
         }
         if version >= 5 {
-            value.cluster_id = input.nullable_string("cluster_id", version >= 3)?;
+            value.cluster_id = input.nullable_string("clusterId", flexible)?;
         }
         if version >= 5 {
-            value.node_id = input.i32("node_id")?;
+            value.node_id = input.i32("nodeId")?;
         }
-        if version >= 3 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 3;
         if version >= 3 {
-            output.string(&self.client_software_name, version >= 3)?;
+            output.string("clientSoftwareName", &self.client_software_name, flexible)?;
         }
         if version >= 3 {
-            output.string(&self.client_software_version, version >= 3)?;
+            output.string("clientSoftwareVersion", &self.client_software_version, flexible)?;
         }
         if version >= 5 {
-            output.nullable_string(self.cluster_id.as_ref(), version >= 3)?;
+            output.nullable_string("clusterId", self.cluster_id.as_ref(), flexible)?;
         }
         if version >= 5 {
             output.i32(self.node_id);
         }
-        if version >= 3 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
     }
+}
+
+impl Request for ApiVersionsRequest {
+    type Response = super::api_versions_response::ApiVersionsResponse;
 }

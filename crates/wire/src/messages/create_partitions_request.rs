@@ -1,12 +1,16 @@
-//! `CreatePartitionsRequest` v0–3, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `CreatePartitionsRequest` v0–3, flexible from v2. Generated from Kafka's
+//! `CreatePartitionsRequest.json` by `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
+use crate::message::Request;
 use crate::str::Str;
 
 /// `CreatePartitionsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CreatePartitionsRequest {
     /// Each topic that we want to create new partitions inside.
     pub topics: Vec<CreatePartitionsTopic>,
@@ -16,12 +20,6 @@ pub struct CreatePartitionsRequest {
     pub validate_only: bool,
 }
 
-impl Default for CreatePartitionsRequest {
-    fn default() -> Self {
-        Self { topics: Vec::new(), timeout_ms: 0, validate_only: false }
-    }
-}
-
 impl Message for CreatePartitionsRequest {
     const NAME: &'static str = "CreatePartitionsRequest";
     const API_KEY: Option<i16> = Some(37);
@@ -29,22 +27,26 @@ impl Message for CreatePartitionsRequest {
     const FLEXIBLE_FROM: i16 = 2;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 2;
         let mut value = Self::default();
         value.topics =
-            input.array("topics", version >= 2, |input| CreatePartitionsTopic::decode(input, version))?;
-        value.timeout_ms = input.i32("timeout_ms")?;
-        value.validate_only = input.bool("validate_only")?;
-        if version >= 2 {
+            input.array("topics", flexible, |input| CreatePartitionsTopic::decode(input, version))?;
+        value.timeout_ms = input.i32("timeoutMs")?;
+        value.validate_only = input.bool("validateOnly")?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.array(&self.topics, version >= 2, |output, item| item.encode(output, version))?;
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 2;
+        output.array("topics", &self.topics, flexible, |output, item| item.encode(output, version))?;
         output.i32(self.timeout_ms);
         output.bool(self.validate_only);
-        if version >= 2 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -70,25 +72,27 @@ impl Default for CreatePartitionsTopic {
 
 impl CreatePartitionsTopic {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 2;
         let mut value = Self::default();
-        value.name = input.string("name", version >= 2)?;
+        value.name = input.string("name", flexible)?;
         value.count = input.i32("count")?;
-        value.assignments = input.nullable_array("assignments", version >= 2, |input| {
+        value.assignments = input.nullable_array("assignments", flexible, |input| {
             CreatePartitionsAssignment::decode(input, version)
         })?;
-        if version >= 2 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.string(&self.name, version >= 2)?;
+        let flexible = version >= 2;
+        output.string("name", &self.name, flexible)?;
         output.i32(self.count);
-        output.nullable_array(self.assignments.as_deref(), version >= 2, |output, item| {
+        output.nullable_array("assignments", self.assignments.as_deref(), flexible, |output, item| {
             item.encode(output, version)
         })?;
-        if version >= 2 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -96,36 +100,36 @@ impl CreatePartitionsTopic {
 }
 
 /// The new partition assignments.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CreatePartitionsAssignment {
     /// The assigned broker IDs.
     pub broker_ids: Vec<i32>,
 }
 
-impl Default for CreatePartitionsAssignment {
-    fn default() -> Self {
-        Self { broker_ids: Vec::new() }
-    }
-}
-
 impl CreatePartitionsAssignment {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 2;
         let mut value = Self::default();
-        value.broker_ids = input.array("broker_ids", version >= 2, |input| input.i32("broker_ids"))?;
-        if version >= 2 {
+        value.broker_ids = input.array("brokerIds", flexible, |input| input.i32("brokerIds"))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.array(&self.broker_ids, version >= 2, |output, item| {
+        let flexible = version >= 2;
+        output.array("brokerIds", &self.broker_ids, flexible, |output, item| {
             output.i32(*item);
             Ok(())
         })?;
-        if version >= 2 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
     }
+}
+
+impl Request for CreatePartitionsRequest {
+    type Response = super::create_partitions_response::CreatePartitionsResponse;
 }

@@ -1,23 +1,21 @@
-//! `CreatePartitionsResponse` v0–3, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `CreatePartitionsResponse` v0–3, flexible from v2. Generated from Kafka's
+//! `CreatePartitionsResponse.json` by `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
 use crate::str::Str;
 
 /// `CreatePartitionsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CreatePartitionsResponse {
-    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero if the request did not violate any quota.
+    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
+    /// if the request did not violate any quota.
     pub throttle_time_ms: i32,
     /// The partition creation results for each topic.
     pub results: Vec<CreatePartitionsTopicResult>,
-}
-
-impl Default for CreatePartitionsResponse {
-    fn default() -> Self {
-        Self { throttle_time_ms: 0, results: Vec::new() }
-    }
 }
 
 impl Message for CreatePartitionsResponse {
@@ -27,20 +25,24 @@ impl Message for CreatePartitionsResponse {
     const FLEXIBLE_FROM: i16 = 2;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 2;
         let mut value = Self::default();
-        value.throttle_time_ms = input.i32("throttle_time_ms")?;
-        value.results = input
-            .array("results", version >= 2, |input| CreatePartitionsTopicResult::decode(input, version))?;
-        if version >= 2 {
+        value.throttle_time_ms = input.i32("throttleTimeMs")?;
+        value.results =
+            input.array("results", flexible, |input| CreatePartitionsTopicResult::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 2;
         output.i32(self.throttle_time_ms);
-        output.array(&self.results, version >= 2, |output, item| item.encode(output, version))?;
-        if version >= 2 {
+        output.array("results", &self.results, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -48,7 +50,7 @@ impl Message for CreatePartitionsResponse {
 }
 
 /// The partition creation results for each topic.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CreatePartitionsTopicResult {
     /// The topic name.
     pub name: Str,
@@ -58,29 +60,25 @@ pub struct CreatePartitionsTopicResult {
     pub error_message: Option<Str>,
 }
 
-impl Default for CreatePartitionsTopicResult {
-    fn default() -> Self {
-        Self { name: Str::default(), error_code: 0, error_message: None }
-    }
-}
-
 impl CreatePartitionsTopicResult {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 2;
         let mut value = Self::default();
-        value.name = input.string("name", version >= 2)?;
-        value.error_code = input.i16("error_code")?;
-        value.error_message = input.nullable_string("error_message", version >= 2)?;
-        if version >= 2 {
+        value.name = input.string("name", flexible)?;
+        value.error_code = input.i16("errorCode")?;
+        value.error_message = input.nullable_string("errorMessage", flexible)?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.string(&self.name, version >= 2)?;
+        let flexible = version >= 2;
+        output.string("name", &self.name, flexible)?;
         output.i16(self.error_code);
-        output.nullable_string(self.error_message.as_ref(), version >= 2)?;
-        if version >= 2 {
+        output.nullable_string("errorMessage", self.error_message.as_ref(), flexible)?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())

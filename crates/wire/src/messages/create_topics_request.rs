@@ -1,8 +1,12 @@
-//! `CreateTopicsRequest` v2–7, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `CreateTopicsRequest` v2–7, flexible from v5. Generated from Kafka's `CreateTopicsRequest.json` by
+//! `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
+use crate::message::Request;
 use crate::str::Str;
 
 /// `CreateTopicsRequest`.
@@ -29,21 +33,25 @@ impl Message for CreateTopicsRequest {
     const FLEXIBLE_FROM: i16 = 5;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 5;
         let mut value = Self::default();
-        value.topics = input.array("topics", version >= 5, |input| CreatableTopic::decode(input, version))?;
-        value.timeout_ms = input.i32("timeout_ms")?;
-        value.validate_only = input.bool("validate_only")?;
-        if version >= 5 {
+        value.topics = input.array("topics", flexible, |input| CreatableTopic::decode(input, version))?;
+        value.timeout_ms = input.i32("timeoutMs")?;
+        value.validate_only = input.bool("validateOnly")?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.array(&self.topics, version >= 5, |output, item| item.encode(output, version))?;
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 5;
+        output.array("topics", &self.topics, flexible, |output, item| item.encode(output, version))?;
         output.i32(self.timeout_ms);
         output.bool(self.validate_only);
-        if version >= 5 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -51,13 +59,15 @@ impl Message for CreateTopicsRequest {
 }
 
 /// The topics to create.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CreatableTopic {
     /// The topic name.
     pub name: Str,
-    /// The number of partitions to create in the topic, or -1 if we are either specifying a manual partition assignment or using the default partitions.
+    /// The number of partitions to create in the topic, or -1 if we are either specifying a manual
+    /// partition assignment or using the default partitions.
     pub num_partitions: i32,
-    /// The number of replicas to create for each partition in the topic, or -1 if we are either specifying a manual partition assignment or using the default replication factor.
+    /// The number of replicas to create for each partition in the topic, or -1 if we are either specifying
+    /// a manual partition assignment or using the default replication factor.
     pub replication_factor: i16,
     /// The manual partition assignment, or the empty array if we are using automatic assignment.
     pub assignments: Vec<CreatableReplicaAssignment>,
@@ -65,41 +75,32 @@ pub struct CreatableTopic {
     pub configs: Vec<CreatableTopicConfig>,
 }
 
-impl Default for CreatableTopic {
-    fn default() -> Self {
-        Self {
-            name: Str::default(),
-            num_partitions: 0,
-            replication_factor: 0,
-            assignments: Vec::new(),
-            configs: Vec::new(),
-        }
-    }
-}
-
 impl CreatableTopic {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 5;
         let mut value = Self::default();
-        value.name = input.string("name", version >= 5)?;
-        value.num_partitions = input.i32("num_partitions")?;
-        value.replication_factor = input.i16("replication_factor")?;
+        value.name = input.string("name", flexible)?;
+        value.num_partitions = input.i32("numPartitions")?;
+        value.replication_factor = input.i16("replicationFactor")?;
         value.assignments = input
-            .array("assignments", version >= 5, |input| CreatableReplicaAssignment::decode(input, version))?;
+            .array("assignments", flexible, |input| CreatableReplicaAssignment::decode(input, version))?;
         value.configs =
-            input.array("configs", version >= 5, |input| CreatableTopicConfig::decode(input, version))?;
-        if version >= 5 {
+            input.array("configs", flexible, |input| CreatableTopicConfig::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.string(&self.name, version >= 5)?;
+        let flexible = version >= 5;
+        output.string("name", &self.name, flexible)?;
         output.i32(self.num_partitions);
         output.i16(self.replication_factor);
-        output.array(&self.assignments, version >= 5, |output, item| item.encode(output, version))?;
-        output.array(&self.configs, version >= 5, |output, item| item.encode(output, version))?;
-        if version >= 5 {
+        output
+            .array("assignments", &self.assignments, flexible, |output, item| item.encode(output, version))?;
+        output.array("configs", &self.configs, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -107,7 +108,7 @@ impl CreatableTopic {
 }
 
 /// The manual partition assignment, or the empty array if we are using automatic assignment.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CreatableReplicaAssignment {
     /// The partition index.
     pub partition_index: i32,
@@ -115,30 +116,26 @@ pub struct CreatableReplicaAssignment {
     pub broker_ids: Vec<i32>,
 }
 
-impl Default for CreatableReplicaAssignment {
-    fn default() -> Self {
-        Self { partition_index: 0, broker_ids: Vec::new() }
-    }
-}
-
 impl CreatableReplicaAssignment {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 5;
         let mut value = Self::default();
-        value.partition_index = input.i32("partition_index")?;
-        value.broker_ids = input.array("broker_ids", version >= 5, |input| input.i32("broker_ids"))?;
-        if version >= 5 {
+        value.partition_index = input.i32("partitionIndex")?;
+        value.broker_ids = input.array("brokerIds", flexible, |input| input.i32("brokerIds"))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 5;
         output.i32(self.partition_index);
-        output.array(&self.broker_ids, version >= 5, |output, item| {
+        output.array("brokerIds", &self.broker_ids, flexible, |output, item| {
             output.i32(*item);
             Ok(())
         })?;
-        if version >= 5 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -162,21 +159,27 @@ impl Default for CreatableTopicConfig {
 
 impl CreatableTopicConfig {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 5;
         let mut value = Self::default();
-        value.name = input.string("name", version >= 5)?;
-        value.value = input.nullable_string("value", version >= 5)?;
-        if version >= 5 {
+        value.name = input.string("name", flexible)?;
+        value.value = input.nullable_string("value", flexible)?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.string(&self.name, version >= 5)?;
-        output.nullable_string(self.value.as_ref(), version >= 5)?;
-        if version >= 5 {
+        let flexible = version >= 5;
+        output.string("name", &self.name, flexible)?;
+        output.nullable_string("value", self.value.as_ref(), flexible)?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
     }
+}
+
+impl Request for CreateTopicsRequest {
+    type Response = super::create_topics_response::CreateTopicsResponse;
 }

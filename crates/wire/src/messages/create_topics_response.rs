@@ -1,24 +1,23 @@
-//! `CreateTopicsResponse` v2–7, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `CreateTopicsResponse` v2–7, flexible from v5. Generated from Kafka's `CreateTopicsResponse.json` by
+//! `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder, TaggedFields};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
+use crate::encode::TaggedFields;
 use crate::message::Message;
 use crate::str::Str;
 use highwater_types::TopicId;
 
 /// `CreateTopicsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CreateTopicsResponse {
-    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero if the request did not violate any quota.
+    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
+    /// if the request did not violate any quota.
     pub throttle_time_ms: i32,
     /// Results for each topic we tried to create.
     pub topics: Vec<CreatableTopicResult>,
-}
-
-impl Default for CreateTopicsResponse {
-    fn default() -> Self {
-        Self { throttle_time_ms: 0, topics: Vec::new() }
-    }
 }
 
 impl Message for CreateTopicsResponse {
@@ -28,20 +27,24 @@ impl Message for CreateTopicsResponse {
     const FLEXIBLE_FROM: i16 = 5;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 5;
         let mut value = Self::default();
-        value.throttle_time_ms = input.i32("throttle_time_ms")?;
+        value.throttle_time_ms = input.i32("throttleTimeMs")?;
         value.topics =
-            input.array("topics", version >= 5, |input| CreatableTopicResult::decode(input, version))?;
-        if version >= 5 {
+            input.array("topics", flexible, |input| CreatableTopicResult::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 5;
         output.i32(self.throttle_time_ms);
-        output.array(&self.topics, version >= 5, |output, item| item.encode(output, version))?;
-        if version >= 5 {
+        output.array("topics", &self.topics, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -73,7 +76,7 @@ impl Default for CreatableTopicResult {
     fn default() -> Self {
         Self {
             name: Str::default(),
-            topic_id: TopicId::default(),
+            topic_id: TopicId::ZERO,
             error_code: 0,
             error_message: Some(Str::default()),
             topic_config_error_code: 0,
@@ -86,30 +89,28 @@ impl Default for CreatableTopicResult {
 
 impl CreatableTopicResult {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 5;
         let mut value = Self::default();
-        value.name = input.string("name", version >= 5)?;
+        value.name = input.string("name", flexible)?;
         if version >= 7 {
-            value.topic_id = input.uuid("topic_id")?;
+            value.topic_id = input.uuid("topicId")?;
         }
-        value.error_code = input.i16("error_code")?;
-        value.error_message = input.nullable_string("error_message", version >= 5)?;
+        value.error_code = input.i16("errorCode")?;
+        value.error_message = input.nullable_string("errorMessage", flexible)?;
         if version >= 5 {
-            value.num_partitions = input.i32("num_partitions")?;
-        }
-        if version >= 5 {
-            value.replication_factor = input.i16("replication_factor")?;
+            value.num_partitions = input.i32("numPartitions")?;
         }
         if version >= 5 {
-            value.configs = input.nullable_array("configs", version >= 5, |input| {
-                CreatableTopicConfigs::decode(input, version)
-            })?;
+            value.replication_factor = input.i16("replicationFactor")?;
         }
         if version >= 5 {
+            value.configs = input
+                .nullable_array("configs", flexible, |input| CreatableTopicConfigs::decode(input, version))?;
+        }
+        if flexible {
             input.tagged_fields(|tag, input| {
                 match tag {
-                    0 if version >= 5 => {
-                        value.topic_config_error_code = input.i16("topic_config_error_code")?
-                    }
+                    0 if version >= 5 => value.topic_config_error_code = input.i16("topicConfigErrorCode")?,
                     _ => return Ok(false),
                 }
                 Ok(true)
@@ -119,12 +120,13 @@ impl CreatableTopicResult {
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.string(&self.name, version >= 5)?;
+        let flexible = version >= 5;
+        output.string("name", &self.name, flexible)?;
         if version >= 7 {
             output.uuid(self.topic_id);
         }
         output.i16(self.error_code);
-        output.nullable_string(self.error_message.as_ref(), version >= 5)?;
+        output.nullable_string("errorMessage", self.error_message.as_ref(), flexible)?;
         if version >= 5 {
             output.i32(self.num_partitions);
         }
@@ -132,19 +134,19 @@ impl CreatableTopicResult {
             output.i16(self.replication_factor);
         }
         if version >= 5 {
-            output.nullable_array(self.configs.as_deref(), version >= 5, |output, item| {
+            output.nullable_array("configs", self.configs.as_deref(), flexible, |output, item| {
                 item.encode(output, version)
             })?;
         }
-        if version >= 5 {
+        if flexible {
             let mut tagged = TaggedFields::default();
             if version >= 5 && self.topic_config_error_code != 0 {
-                tagged.field(0, |output| {
+                tagged.field("topicConfigErrorCode", 0, |output| {
                     output.i16(self.topic_config_error_code);
                     Ok(())
                 })?;
             }
-            output.tagged_fields(tagged)?;
+            output.tagged_fields(tagged);
         }
         Ok(())
     }
@@ -178,56 +180,24 @@ impl Default for CreatableTopicConfigs {
 }
 
 impl CreatableTopicConfigs {
-    fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+    fn decode(input: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut value = Self::default();
-        if version >= 5 {
-            value.name = input.string("name", version >= 5)?;
-        }
-        if version >= 5 {
-            value.value = input.nullable_string("value", version >= 5)?;
-        }
-        if version >= 5 {
-            value.read_only = input.bool("read_only")?;
-        }
-        if version >= 5 {
-            value.config_source = input.i8("config_source")?;
-        }
-        if version >= 5 {
-            value.is_sensitive = input.bool("is_sensitive")?;
-        }
-        if version >= 5 {
-            input.skip_tagged_fields()?;
-        }
+        value.name = input.string("name", true)?;
+        value.value = input.nullable_string("value", true)?;
+        value.read_only = input.bool("readOnly")?;
+        value.config_source = input.i8("configSource")?;
+        value.is_sensitive = input.bool("isSensitive")?;
+        input.skip_tagged_fields()?;
         Ok(value)
     }
 
-    fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        if version >= 5 {
-            output.string(&self.name, version >= 5)?;
-        } else if self.name != Str::default() {
-            return Err(EncodeError::NotInVersion { field: "name", version });
-        }
-        if version >= 5 {
-            output.nullable_string(self.value.as_ref(), version >= 5)?;
-        } else if self.value != Some(Str::default()) {
-            return Err(EncodeError::NotInVersion { field: "value", version });
-        }
-        if version >= 5 {
-            output.bool(self.read_only);
-        } else if self.read_only {
-            return Err(EncodeError::NotInVersion { field: "read_only", version });
-        }
-        if version >= 5 {
-            output.i8(self.config_source);
-        }
-        if version >= 5 {
-            output.bool(self.is_sensitive);
-        } else if self.is_sensitive {
-            return Err(EncodeError::NotInVersion { field: "is_sensitive", version });
-        }
-        if version >= 5 {
-            output.no_tagged_fields();
-        }
+    fn encode(&self, output: &mut Encoder, _version: i16) -> Result<(), EncodeError> {
+        output.string("name", &self.name, true)?;
+        output.nullable_string("value", self.value.as_ref(), true)?;
+        output.bool(self.read_only);
+        output.i8(self.config_source);
+        output.bool(self.is_sensitive);
+        output.no_tagged_fields();
         Ok(())
     }
 }

@@ -1,23 +1,21 @@
-//! `DeleteRecordsRequest` v0–2, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `DeleteRecordsRequest` v0–2, flexible from v2. Generated from Kafka's `DeleteRecordsRequest.json` by
+//! `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
+use crate::message::Request;
 use crate::str::Str;
 
 /// `DeleteRecordsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeleteRecordsRequest {
     /// Each topic that we want to delete records from.
     pub topics: Vec<DeleteRecordsTopic>,
     /// How long to wait for the deletion to complete, in milliseconds.
     pub timeout_ms: i32,
-}
-
-impl Default for DeleteRecordsRequest {
-    fn default() -> Self {
-        Self { topics: Vec::new(), timeout_ms: 0 }
-    }
 }
 
 impl Message for DeleteRecordsRequest {
@@ -27,20 +25,23 @@ impl Message for DeleteRecordsRequest {
     const FLEXIBLE_FROM: i16 = 2;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 2;
         let mut value = Self::default();
-        value.topics =
-            input.array("topics", version >= 2, |input| DeleteRecordsTopic::decode(input, version))?;
-        value.timeout_ms = input.i32("timeout_ms")?;
-        if version >= 2 {
+        value.topics = input.array("topics", flexible, |input| DeleteRecordsTopic::decode(input, version))?;
+        value.timeout_ms = input.i32("timeoutMs")?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.array(&self.topics, version >= 2, |output, item| item.encode(output, version))?;
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 2;
+        output.array("topics", &self.topics, flexible, |output, item| item.encode(output, version))?;
         output.i32(self.timeout_ms);
-        if version >= 2 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -48,7 +49,7 @@ impl Message for DeleteRecordsRequest {
 }
 
 /// Each topic that we want to delete records from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeleteRecordsTopic {
     /// The topic name.
     pub name: Str,
@@ -56,28 +57,25 @@ pub struct DeleteRecordsTopic {
     pub partitions: Vec<DeleteRecordsPartition>,
 }
 
-impl Default for DeleteRecordsTopic {
-    fn default() -> Self {
-        Self { name: Str::default(), partitions: Vec::new() }
-    }
-}
-
 impl DeleteRecordsTopic {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 2;
         let mut value = Self::default();
-        value.name = input.string("name", version >= 2)?;
-        value.partitions = input
-            .array("partitions", version >= 2, |input| DeleteRecordsPartition::decode(input, version))?;
-        if version >= 2 {
+        value.name = input.string("name", flexible)?;
+        value.partitions =
+            input.array("partitions", flexible, |input| DeleteRecordsPartition::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.string(&self.name, version >= 2)?;
-        output.array(&self.partitions, version >= 2, |output, item| item.encode(output, version))?;
-        if version >= 2 {
+        let flexible = version >= 2;
+        output.string("name", &self.name, flexible)?;
+        output
+            .array("partitions", &self.partitions, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -85,7 +83,7 @@ impl DeleteRecordsTopic {
 }
 
 /// Each partition that we want to delete records from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeleteRecordsPartition {
     /// The partition index.
     pub partition_index: i32,
@@ -93,29 +91,29 @@ pub struct DeleteRecordsPartition {
     pub offset: i64,
 }
 
-impl Default for DeleteRecordsPartition {
-    fn default() -> Self {
-        Self { partition_index: 0, offset: 0 }
-    }
-}
-
 impl DeleteRecordsPartition {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 2;
         let mut value = Self::default();
-        value.partition_index = input.i32("partition_index")?;
+        value.partition_index = input.i32("partitionIndex")?;
         value.offset = input.i64("offset")?;
-        if version >= 2 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 2;
         output.i32(self.partition_index);
         output.i64(self.offset);
-        if version >= 2 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
     }
+}
+
+impl Request for DeleteRecordsRequest {
+    type Response = super::delete_records_response::DeleteRecordsResponse;
 }

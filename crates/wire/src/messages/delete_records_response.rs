@@ -1,23 +1,21 @@
-//! `DeleteRecordsResponse` v0–2, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `DeleteRecordsResponse` v0–2, flexible from v2. Generated from Kafka's `DeleteRecordsResponse.json`
+//! by `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
 use crate::str::Str;
 
 /// `DeleteRecordsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeleteRecordsResponse {
-    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero if the request did not violate any quota.
+    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
+    /// if the request did not violate any quota.
     pub throttle_time_ms: i32,
     /// Each topic that we wanted to delete records from.
     pub topics: Vec<DeleteRecordsTopicResult>,
-}
-
-impl Default for DeleteRecordsResponse {
-    fn default() -> Self {
-        Self { throttle_time_ms: 0, topics: Vec::new() }
-    }
 }
 
 impl Message for DeleteRecordsResponse {
@@ -27,20 +25,24 @@ impl Message for DeleteRecordsResponse {
     const FLEXIBLE_FROM: i16 = 2;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 2;
         let mut value = Self::default();
-        value.throttle_time_ms = input.i32("throttle_time_ms")?;
+        value.throttle_time_ms = input.i32("throttleTimeMs")?;
         value.topics =
-            input.array("topics", version >= 2, |input| DeleteRecordsTopicResult::decode(input, version))?;
-        if version >= 2 {
+            input.array("topics", flexible, |input| DeleteRecordsTopicResult::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 2;
         output.i32(self.throttle_time_ms);
-        output.array(&self.topics, version >= 2, |output, item| item.encode(output, version))?;
-        if version >= 2 {
+        output.array("topics", &self.topics, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -48,7 +50,7 @@ impl Message for DeleteRecordsResponse {
 }
 
 /// Each topic that we wanted to delete records from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeleteRecordsTopicResult {
     /// The topic name.
     pub name: Str,
@@ -56,29 +58,25 @@ pub struct DeleteRecordsTopicResult {
     pub partitions: Vec<DeleteRecordsPartitionResult>,
 }
 
-impl Default for DeleteRecordsTopicResult {
-    fn default() -> Self {
-        Self { name: Str::default(), partitions: Vec::new() }
-    }
-}
-
 impl DeleteRecordsTopicResult {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 2;
         let mut value = Self::default();
-        value.name = input.string("name", version >= 2)?;
-        value.partitions = input.array("partitions", version >= 2, |input| {
-            DeleteRecordsPartitionResult::decode(input, version)
-        })?;
-        if version >= 2 {
+        value.name = input.string("name", flexible)?;
+        value.partitions = input
+            .array("partitions", flexible, |input| DeleteRecordsPartitionResult::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.string(&self.name, version >= 2)?;
-        output.array(&self.partitions, version >= 2, |output, item| item.encode(output, version))?;
-        if version >= 2 {
+        let flexible = version >= 2;
+        output.string("name", &self.name, flexible)?;
+        output
+            .array("partitions", &self.partitions, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -86,7 +84,7 @@ impl DeleteRecordsTopicResult {
 }
 
 /// Each partition that we wanted to delete records from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeleteRecordsPartitionResult {
     /// The partition index.
     pub partition_index: i32,
@@ -96,29 +94,25 @@ pub struct DeleteRecordsPartitionResult {
     pub error_code: i16,
 }
 
-impl Default for DeleteRecordsPartitionResult {
-    fn default() -> Self {
-        Self { partition_index: 0, low_watermark: 0, error_code: 0 }
-    }
-}
-
 impl DeleteRecordsPartitionResult {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 2;
         let mut value = Self::default();
-        value.partition_index = input.i32("partition_index")?;
-        value.low_watermark = input.i64("low_watermark")?;
-        value.error_code = input.i16("error_code")?;
-        if version >= 2 {
+        value.partition_index = input.i32("partitionIndex")?;
+        value.low_watermark = input.i64("lowWatermark")?;
+        value.error_code = input.i16("errorCode")?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 2;
         output.i32(self.partition_index);
         output.i64(self.low_watermark);
         output.i16(self.error_code);
-        if version >= 2 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())

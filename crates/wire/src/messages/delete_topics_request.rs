@@ -1,13 +1,17 @@
-//! `DeleteTopicsRequest` v1–6, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `DeleteTopicsRequest` v1–6, flexible from v4. Generated from Kafka's `DeleteTopicsRequest.json` by
+//! `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
+use crate::message::Request;
 use crate::str::Str;
 use highwater_types::TopicId;
 
 /// `DeleteTopicsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeleteTopicsRequest {
     /// The name or topic ID of the topic. (v6+)
     pub topics: Vec<DeleteTopicState>,
@@ -17,12 +21,6 @@ pub struct DeleteTopicsRequest {
     pub timeout_ms: i32,
 }
 
-impl Default for DeleteTopicsRequest {
-    fn default() -> Self {
-        Self { topics: Vec::new(), topic_names: Vec::new(), timeout_ms: 0 }
-    }
-}
-
 impl Message for DeleteTopicsRequest {
     const NAME: &'static str = "DeleteTopicsRequest";
     const API_KEY: Option<i16> = Some(20);
@@ -30,34 +28,39 @@ impl Message for DeleteTopicsRequest {
     const FLEXIBLE_FROM: i16 = 4;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 4;
         let mut value = Self::default();
         if version >= 6 {
             value.topics =
-                input.array("topics", version >= 4, |input| DeleteTopicState::decode(input, version))?;
+                input.array("topics", flexible, |input| DeleteTopicState::decode(input, version))?;
         }
         if version <= 5 {
-            value.topic_names = input
-                .array("topic_names", version >= 4, |input| input.string("topic_names", version >= 4))?;
+            value.topic_names =
+                input.array("topicNames", flexible, |input| input.string("topicNames", flexible))?;
         }
-        value.timeout_ms = input.i32("timeout_ms")?;
-        if version >= 4 {
+        value.timeout_ms = input.i32("timeoutMs")?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 4;
         if version >= 6 {
-            output.array(&self.topics, version >= 4, |output, item| item.encode(output, version))?;
+            output.array("topics", &self.topics, flexible, |output, item| item.encode(output, version))?;
         } else if !self.topics.is_empty() {
             return Err(EncodeError::NotInVersion { field: "topics", version });
         }
         if version <= 5 {
-            output
-                .array(&self.topic_names, version >= 4, |output, item| output.string(item, version >= 4))?;
+            output.array("topicNames", &self.topic_names, flexible, |output, item| {
+                output.string("topicNames", item, flexible)
+            })?;
         }
         output.i32(self.timeout_ms);
-        if version >= 4 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -65,7 +68,7 @@ impl Message for DeleteTopicsRequest {
 }
 
 /// The name or topic ID of the topic.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeleteTopicState {
     /// The topic name. (v6+)
     pub name: Option<Str>,
@@ -73,41 +76,23 @@ pub struct DeleteTopicState {
     pub topic_id: TopicId,
 }
 
-impl Default for DeleteTopicState {
-    fn default() -> Self {
-        Self { name: None, topic_id: TopicId::default() }
-    }
-}
-
 impl DeleteTopicState {
-    fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+    fn decode(input: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut value = Self::default();
-        if version >= 6 {
-            value.name = input.nullable_string("name", version >= 4)?;
-        }
-        if version >= 6 {
-            value.topic_id = input.uuid("topic_id")?;
-        }
-        if version >= 4 {
-            input.skip_tagged_fields()?;
-        }
+        value.name = input.nullable_string("name", true)?;
+        value.topic_id = input.uuid("topicId")?;
+        input.skip_tagged_fields()?;
         Ok(value)
     }
 
-    fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        if version >= 6 {
-            output.nullable_string(self.name.as_ref(), version >= 4)?;
-        } else if self.name.is_some() {
-            return Err(EncodeError::NotInVersion { field: "name", version });
-        }
-        if version >= 6 {
-            output.uuid(self.topic_id);
-        } else if self.topic_id != TopicId::default() {
-            return Err(EncodeError::NotInVersion { field: "topic_id", version });
-        }
-        if version >= 4 {
-            output.no_tagged_fields();
-        }
+    fn encode(&self, output: &mut Encoder, _version: i16) -> Result<(), EncodeError> {
+        output.nullable_string("name", self.name.as_ref(), true)?;
+        output.uuid(self.topic_id);
+        output.no_tagged_fields();
         Ok(())
     }
+}
+
+impl Request for DeleteTopicsRequest {
+    type Response = super::delete_topics_response::DeleteTopicsResponse;
 }

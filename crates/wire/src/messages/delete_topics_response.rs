@@ -1,24 +1,23 @@
-//! `DeleteTopicsResponse` v1–6, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `DeleteTopicsResponse` v1–6, flexible from v4. Generated from Kafka's `DeleteTopicsResponse.json` by
+//! `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
+use crate::encode::present;
 use crate::message::Message;
 use crate::str::Str;
 use highwater_types::TopicId;
 
 /// `DeleteTopicsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeleteTopicsResponse {
-    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero if the request did not violate any quota.
+    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
+    /// if the request did not violate any quota.
     pub throttle_time_ms: i32,
     /// The results for each topic we tried to delete.
     pub responses: Vec<DeletableTopicResult>,
-}
-
-impl Default for DeleteTopicsResponse {
-    fn default() -> Self {
-        Self { throttle_time_ms: 0, responses: Vec::new() }
-    }
 }
 
 impl Message for DeleteTopicsResponse {
@@ -28,20 +27,24 @@ impl Message for DeleteTopicsResponse {
     const FLEXIBLE_FROM: i16 = 4;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 4;
         let mut value = Self::default();
-        value.throttle_time_ms = input.i32("throttle_time_ms")?;
+        value.throttle_time_ms = input.i32("throttleTimeMs")?;
         value.responses =
-            input.array("responses", version >= 4, |input| DeletableTopicResult::decode(input, version))?;
-        if version >= 4 {
+            input.array("responses", flexible, |input| DeletableTopicResult::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 4;
         output.i32(self.throttle_time_ms);
-        output.array(&self.responses, version >= 4, |output, item| item.encode(output, version))?;
-        if version >= 4 {
+        output.array("responses", &self.responses, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -63,37 +66,47 @@ pub struct DeletableTopicResult {
 
 impl Default for DeletableTopicResult {
     fn default() -> Self {
-        Self { name: Some(Str::default()), topic_id: TopicId::default(), error_code: 0, error_message: None }
+        Self { name: Some(Str::default()), topic_id: TopicId::ZERO, error_code: 0, error_message: None }
     }
 }
 
 impl DeletableTopicResult {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 4;
         let mut value = Self::default();
-        value.name = input.nullable_string("name", version >= 4)?;
+        value.name = if version >= 6 {
+            input.nullable_string("name", flexible)?
+        } else {
+            Some(input.string("name", flexible)?)
+        };
         if version >= 6 {
-            value.topic_id = input.uuid("topic_id")?;
+            value.topic_id = input.uuid("topicId")?;
         }
-        value.error_code = input.i16("error_code")?;
+        value.error_code = input.i16("errorCode")?;
         if version >= 5 {
-            value.error_message = input.nullable_string("error_message", version >= 4)?;
+            value.error_message = input.nullable_string("errorMessage", flexible)?;
         }
-        if version >= 4 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.nullable_string(self.name.as_ref(), version >= 4)?;
+        let flexible = version >= 4;
+        if version >= 6 {
+            output.nullable_string("name", self.name.as_ref(), flexible)?;
+        } else {
+            output.string("name", present("name", self.name.as_ref())?, flexible)?;
+        }
         if version >= 6 {
             output.uuid(self.topic_id);
         }
         output.i16(self.error_code);
         if version >= 5 {
-            output.nullable_string(self.error_message.as_ref(), version >= 4)?;
+            output.nullable_string("errorMessage", self.error_message.as_ref(), flexible)?;
         }
-        if version >= 4 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())

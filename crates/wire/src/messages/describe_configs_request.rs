@@ -1,12 +1,16 @@
-//! `DescribeConfigsRequest` v1–4, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `DescribeConfigsRequest` v1–4, flexible from v4. Generated from Kafka's
+//! `DescribeConfigsRequest.json` by `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
+use crate::message::Request;
 use crate::str::Str;
 
 /// `DescribeConfigsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DescribeConfigsRequest {
     /// The resources whose configurations we want to describe.
     pub resources: Vec<DescribeConfigsResource>,
@@ -16,12 +20,6 @@ pub struct DescribeConfigsRequest {
     pub include_documentation: bool,
 }
 
-impl Default for DescribeConfigsRequest {
-    fn default() -> Self {
-        Self { resources: Vec::new(), include_synonyms: false, include_documentation: false }
-    }
-}
-
 impl Message for DescribeConfigsRequest {
     const NAME: &'static str = "DescribeConfigsRequest";
     const API_KEY: Option<i16> = Some(32);
@@ -29,28 +27,32 @@ impl Message for DescribeConfigsRequest {
     const FLEXIBLE_FROM: i16 = 4;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 4;
         let mut value = Self::default();
-        value.resources = input
-            .array("resources", version >= 4, |input| DescribeConfigsResource::decode(input, version))?;
-        value.include_synonyms = input.bool("include_synonyms")?;
+        value.resources =
+            input.array("resources", flexible, |input| DescribeConfigsResource::decode(input, version))?;
+        value.include_synonyms = input.bool("includeSynonyms")?;
         if version >= 3 {
-            value.include_documentation = input.bool("include_documentation")?;
+            value.include_documentation = input.bool("includeDocumentation")?;
         }
-        if version >= 4 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.array(&self.resources, version >= 4, |output, item| item.encode(output, version))?;
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 4;
+        output.array("resources", &self.resources, flexible, |output, item| item.encode(output, version))?;
         output.bool(self.include_synonyms);
         if version >= 3 {
             output.bool(self.include_documentation);
         } else if self.include_documentation {
-            return Err(EncodeError::NotInVersion { field: "include_documentation", version });
+            return Err(EncodeError::NotInVersion { field: "includeDocumentation", version });
         }
-        if version >= 4 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -76,27 +78,36 @@ impl Default for DescribeConfigsResource {
 
 impl DescribeConfigsResource {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 4;
         let mut value = Self::default();
-        value.resource_type = input.i8("resource_type")?;
-        value.resource_name = input.string("resource_name", version >= 4)?;
-        value.configuration_keys = input.nullable_array("configuration_keys", version >= 4, |input| {
-            input.string("configuration_keys", version >= 4)
+        value.resource_type = input.i8("resourceType")?;
+        value.resource_name = input.string("resourceName", flexible)?;
+        value.configuration_keys = input.nullable_array("configurationKeys", flexible, |input| {
+            input.string("configurationKeys", flexible)
         })?;
-        if version >= 4 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 4;
         output.i8(self.resource_type);
-        output.string(&self.resource_name, version >= 4)?;
-        output.nullable_array(self.configuration_keys.as_deref(), version >= 4, |output, item| {
-            output.string(item, version >= 4)
-        })?;
-        if version >= 4 {
+        output.string("resourceName", &self.resource_name, flexible)?;
+        output.nullable_array(
+            "configurationKeys",
+            self.configuration_keys.as_deref(),
+            flexible,
+            |output, item| output.string("configurationKeys", item, flexible),
+        )?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
     }
+}
+
+impl Request for DescribeConfigsRequest {
+    type Response = super::describe_configs_response::DescribeConfigsResponse;
 }

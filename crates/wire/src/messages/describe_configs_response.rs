@@ -1,23 +1,21 @@
-//! `DescribeConfigsResponse` v1–4, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `DescribeConfigsResponse` v1–4, flexible from v4. Generated from Kafka's
+//! `DescribeConfigsResponse.json` by `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
 use crate::str::Str;
 
 /// `DescribeConfigsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DescribeConfigsResponse {
-    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero if the request did not violate any quota.
+    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
+    /// if the request did not violate any quota.
     pub throttle_time_ms: i32,
     /// The results for each resource.
     pub results: Vec<DescribeConfigsResult>,
-}
-
-impl Default for DescribeConfigsResponse {
-    fn default() -> Self {
-        Self { throttle_time_ms: 0, results: Vec::new() }
-    }
 }
 
 impl Message for DescribeConfigsResponse {
@@ -27,20 +25,24 @@ impl Message for DescribeConfigsResponse {
     const FLEXIBLE_FROM: i16 = 4;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 4;
         let mut value = Self::default();
-        value.throttle_time_ms = input.i32("throttle_time_ms")?;
+        value.throttle_time_ms = input.i32("throttleTimeMs")?;
         value.results =
-            input.array("results", version >= 4, |input| DescribeConfigsResult::decode(input, version))?;
-        if version >= 4 {
+            input.array("results", flexible, |input| DescribeConfigsResult::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 4;
         output.i32(self.throttle_time_ms);
-        output.array(&self.results, version >= 4, |output, item| item.encode(output, version))?;
-        if version >= 4 {
+        output.array("results", &self.results, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -76,26 +78,28 @@ impl Default for DescribeConfigsResult {
 
 impl DescribeConfigsResult {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 4;
         let mut value = Self::default();
-        value.error_code = input.i16("error_code")?;
-        value.error_message = input.nullable_string("error_message", version >= 4)?;
-        value.resource_type = input.i8("resource_type")?;
-        value.resource_name = input.string("resource_name", version >= 4)?;
+        value.error_code = input.i16("errorCode")?;
+        value.error_message = input.nullable_string("errorMessage", flexible)?;
+        value.resource_type = input.i8("resourceType")?;
+        value.resource_name = input.string("resourceName", flexible)?;
         value.configs = input
-            .array("configs", version >= 4, |input| DescribeConfigsResourceResult::decode(input, version))?;
-        if version >= 4 {
+            .array("configs", flexible, |input| DescribeConfigsResourceResult::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 4;
         output.i16(self.error_code);
-        output.nullable_string(self.error_message.as_ref(), version >= 4)?;
+        output.nullable_string("errorMessage", self.error_message.as_ref(), flexible)?;
         output.i8(self.resource_type);
-        output.string(&self.resource_name, version >= 4)?;
-        output.array(&self.configs, version >= 4, |output, item| item.encode(output, version))?;
-        if version >= 4 {
+        output.string("resourceName", &self.resource_name, flexible)?;
+        output.array("configs", &self.configs, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -117,7 +121,8 @@ pub struct DescribeConfigsResourceResult {
     pub is_sensitive: bool,
     /// The synonyms for this configuration key.
     pub synonyms: Vec<DescribeConfigsSynonym>,
-    /// The configuration data type. Type can be one of the following values - BOOLEAN, STRING, INT, SHORT, LONG, DOUBLE, LIST, CLASS, PASSWORD. (v3+)
+    /// The configuration data type. Type can be one of the following values - BOOLEAN, STRING, INT, SHORT,
+    /// LONG, DOUBLE, LIST, CLASS, PASSWORD. (v3+)
     pub config_type: i8,
     /// The configuration documentation. (v3+)
     pub documentation: Option<Str>,
@@ -140,40 +145,42 @@ impl Default for DescribeConfigsResourceResult {
 
 impl DescribeConfigsResourceResult {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 4;
         let mut value = Self::default();
-        value.name = input.string("name", version >= 4)?;
-        value.value = input.nullable_string("value", version >= 4)?;
-        value.read_only = input.bool("read_only")?;
-        value.config_source = input.i8("config_source")?;
-        value.is_sensitive = input.bool("is_sensitive")?;
+        value.name = input.string("name", flexible)?;
+        value.value = input.nullable_string("value", flexible)?;
+        value.read_only = input.bool("readOnly")?;
+        value.config_source = input.i8("configSource")?;
+        value.is_sensitive = input.bool("isSensitive")?;
         value.synonyms =
-            input.array("synonyms", version >= 4, |input| DescribeConfigsSynonym::decode(input, version))?;
+            input.array("synonyms", flexible, |input| DescribeConfigsSynonym::decode(input, version))?;
         if version >= 3 {
-            value.config_type = input.i8("config_type")?;
+            value.config_type = input.i8("configType")?;
         }
         if version >= 3 {
-            value.documentation = input.nullable_string("documentation", version >= 4)?;
+            value.documentation = input.nullable_string("documentation", flexible)?;
         }
-        if version >= 4 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.string(&self.name, version >= 4)?;
-        output.nullable_string(self.value.as_ref(), version >= 4)?;
+        let flexible = version >= 4;
+        output.string("name", &self.name, flexible)?;
+        output.nullable_string("value", self.value.as_ref(), flexible)?;
         output.bool(self.read_only);
         output.i8(self.config_source);
         output.bool(self.is_sensitive);
-        output.array(&self.synonyms, version >= 4, |output, item| item.encode(output, version))?;
+        output.array("synonyms", &self.synonyms, flexible, |output, item| item.encode(output, version))?;
         if version >= 3 {
             output.i8(self.config_type);
         }
         if version >= 3 {
-            output.nullable_string(self.documentation.as_ref(), version >= 4)?;
+            output.nullable_string("documentation", self.documentation.as_ref(), flexible)?;
         }
-        if version >= 4 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -199,21 +206,23 @@ impl Default for DescribeConfigsSynonym {
 
 impl DescribeConfigsSynonym {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 4;
         let mut value = Self::default();
-        value.name = input.string("name", version >= 4)?;
-        value.value = input.nullable_string("value", version >= 4)?;
+        value.name = input.string("name", flexible)?;
+        value.value = input.nullable_string("value", flexible)?;
         value.source = input.i8("source")?;
-        if version >= 4 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.string(&self.name, version >= 4)?;
-        output.nullable_string(self.value.as_ref(), version >= 4)?;
+        let flexible = version >= 4;
+        output.string("name", &self.name, flexible)?;
+        output.nullable_string("value", self.value.as_ref(), flexible)?;
         output.i8(self.source);
-        if version >= 4 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())

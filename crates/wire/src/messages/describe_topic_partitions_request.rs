@@ -1,8 +1,12 @@
-//! `DescribeTopicPartitionsRequest` v0–0, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `DescribeTopicPartitionsRequest` v0–0, flexible from v0. Generated from Kafka's
+//! `DescribeTopicPartitionsRequest.json` by `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
+use crate::message::Request;
 use crate::str::Str;
 
 /// `DescribeTopicPartitionsRequest`.
@@ -29,34 +33,30 @@ impl Message for DescribeTopicPartitionsRequest {
     const FLEXIBLE_FROM: i16 = 0;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
         let mut value = Self::default();
         value.topics = input.array("topics", true, |input| TopicRequest::decode(input, version))?;
-        value.response_partition_limit = input.i32("response_partition_limit")?;
+        value.response_partition_limit = input.i32("responsePartitionLimit")?;
         value.cursor = input.nullable_struct("cursor", |input| Cursor::decode(input, version))?;
         input.skip_tagged_fields()?;
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.array(&self.topics, true, |output, item| item.encode(output, version))?;
+        output.check_version::<Self>(version)?;
+        output.array("topics", &self.topics, true, |output, item| item.encode(output, version))?;
         output.i32(self.response_partition_limit);
-        output.nullable_struct(self.cursor.as_ref(), |output, item| item.encode(output, version))?;
+        output.nullable_struct(self.cursor.as_ref(), |output, value| value.encode(output, version))?;
         output.no_tagged_fields();
         Ok(())
     }
 }
 
 /// The topics to fetch details for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct TopicRequest {
     /// The topic name.
     pub name: Str,
-}
-
-impl Default for TopicRequest {
-    fn default() -> Self {
-        Self { name: Str::default() }
-    }
 }
 
 impl TopicRequest {
@@ -68,14 +68,14 @@ impl TopicRequest {
     }
 
     fn encode(&self, output: &mut Encoder, _version: i16) -> Result<(), EncodeError> {
-        output.string(&self.name, true)?;
+        output.string("name", &self.name, true)?;
         output.no_tagged_fields();
         Ok(())
     }
 }
 
 /// The first topic and partition index to fetch details for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Cursor {
     /// The name for the first topic to process.
     pub topic_name: Str,
@@ -83,25 +83,23 @@ pub struct Cursor {
     pub partition_index: i32,
 }
 
-impl Default for Cursor {
-    fn default() -> Self {
-        Self { topic_name: Str::default(), partition_index: 0 }
-    }
-}
-
 impl Cursor {
     fn decode(input: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut value = Self::default();
-        value.topic_name = input.string("topic_name", true)?;
-        value.partition_index = input.i32("partition_index")?;
+        value.topic_name = input.string("topicName", true)?;
+        value.partition_index = input.i32("partitionIndex")?;
         input.skip_tagged_fields()?;
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, _version: i16) -> Result<(), EncodeError> {
-        output.string(&self.topic_name, true)?;
+        output.string("topicName", &self.topic_name, true)?;
         output.i32(self.partition_index);
         output.no_tagged_fields();
         Ok(())
     }
+}
+
+impl Request for DescribeTopicPartitionsRequest {
+    type Response = super::describe_topic_partitions_response::DescribeTopicPartitionsResponse;
 }

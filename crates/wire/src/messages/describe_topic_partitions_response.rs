@@ -1,26 +1,24 @@
-//! `DescribeTopicPartitionsResponse` v0–0, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `DescribeTopicPartitionsResponse` v0–0, flexible from v0. Generated from Kafka's
+//! `DescribeTopicPartitionsResponse.json` by `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
 use crate::str::Str;
 use highwater_types::TopicId;
 
 /// `DescribeTopicPartitionsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DescribeTopicPartitionsResponse {
-    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero if the request did not violate any quota.
+    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
+    /// if the request did not violate any quota.
     pub throttle_time_ms: i32,
     /// Each topic in the response.
     pub topics: Vec<DescribeTopicPartitionsResponseTopic>,
     /// The next topic and partition index to fetch details for.
     pub next_cursor: Option<Cursor>,
-}
-
-impl Default for DescribeTopicPartitionsResponse {
-    fn default() -> Self {
-        Self { throttle_time_ms: 0, topics: Vec::new(), next_cursor: None }
-    }
 }
 
 impl Message for DescribeTopicPartitionsResponse {
@@ -30,19 +28,21 @@ impl Message for DescribeTopicPartitionsResponse {
     const FLEXIBLE_FROM: i16 = 0;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
         let mut value = Self::default();
-        value.throttle_time_ms = input.i32("throttle_time_ms")?;
+        value.throttle_time_ms = input.i32("throttleTimeMs")?;
         value.topics = input
             .array("topics", true, |input| DescribeTopicPartitionsResponseTopic::decode(input, version))?;
-        value.next_cursor = input.nullable_struct("next_cursor", |input| Cursor::decode(input, version))?;
+        value.next_cursor = input.nullable_struct("nextCursor", |input| Cursor::decode(input, version))?;
         input.skip_tagged_fields()?;
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
         output.i32(self.throttle_time_ms);
-        output.array(&self.topics, true, |output, item| item.encode(output, version))?;
-        output.nullable_struct(self.next_cursor.as_ref(), |output, item| item.encode(output, version))?;
+        output.array("topics", &self.topics, true, |output, item| item.encode(output, version))?;
+        output.nullable_struct(self.next_cursor.as_ref(), |output, value| value.encode(output, version))?;
         output.no_tagged_fields();
         Ok(())
     }
@@ -70,10 +70,10 @@ impl Default for DescribeTopicPartitionsResponseTopic {
         Self {
             error_code: 0,
             name: Some(Str::default()),
-            topic_id: TopicId::default(),
+            topic_id: TopicId::ZERO,
             is_internal: false,
             partitions: Vec::new(),
-            topic_authorized_operations: -2147483648,
+            topic_authorized_operations: i32::MIN,
         }
     }
 }
@@ -81,24 +81,24 @@ impl Default for DescribeTopicPartitionsResponseTopic {
 impl DescribeTopicPartitionsResponseTopic {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
         let mut value = Self::default();
-        value.error_code = input.i16("error_code")?;
+        value.error_code = input.i16("errorCode")?;
         value.name = input.nullable_string("name", true)?;
-        value.topic_id = input.uuid("topic_id")?;
-        value.is_internal = input.bool("is_internal")?;
+        value.topic_id = input.uuid("topicId")?;
+        value.is_internal = input.bool("isInternal")?;
         value.partitions = input.array("partitions", true, |input| {
             DescribeTopicPartitionsResponsePartition::decode(input, version)
         })?;
-        value.topic_authorized_operations = input.i32("topic_authorized_operations")?;
+        value.topic_authorized_operations = input.i32("topicAuthorizedOperations")?;
         input.skip_tagged_fields()?;
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         output.i16(self.error_code);
-        output.nullable_string(self.name.as_ref(), true)?;
+        output.nullable_string("name", self.name.as_ref(), true)?;
         output.uuid(self.topic_id);
         output.bool(self.is_internal);
-        output.array(&self.partitions, true, |output, item| item.encode(output, version))?;
+        output.array("partitions", &self.partitions, true, |output, item| item.encode(output, version))?;
         output.i32(self.topic_authorized_operations);
         output.no_tagged_fields();
         Ok(())
@@ -147,19 +147,18 @@ impl Default for DescribeTopicPartitionsResponsePartition {
 impl DescribeTopicPartitionsResponsePartition {
     fn decode(input: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut value = Self::default();
-        value.error_code = input.i16("error_code")?;
-        value.partition_index = input.i32("partition_index")?;
-        value.leader_id = input.i32("leader_id")?;
-        value.leader_epoch = input.i32("leader_epoch")?;
-        value.replica_nodes = input.array("replica_nodes", true, |input| input.i32("replica_nodes"))?;
-        value.isr_nodes = input.array("isr_nodes", true, |input| input.i32("isr_nodes"))?;
-        value.eligible_leader_replicas = input.nullable_array("eligible_leader_replicas", true, |input| {
-            input.i32("eligible_leader_replicas")
-        })?;
+        value.error_code = input.i16("errorCode")?;
+        value.partition_index = input.i32("partitionIndex")?;
+        value.leader_id = input.i32("leaderId")?;
+        value.leader_epoch = input.i32("leaderEpoch")?;
+        value.replica_nodes = input.array("replicaNodes", true, |input| input.i32("replicaNodes"))?;
+        value.isr_nodes = input.array("isrNodes", true, |input| input.i32("isrNodes"))?;
+        value.eligible_leader_replicas = input
+            .nullable_array("eligibleLeaderReplicas", true, |input| input.i32("eligibleLeaderReplicas"))?;
         value.last_known_elr =
-            input.nullable_array("last_known_elr", true, |input| input.i32("last_known_elr"))?;
+            input.nullable_array("lastKnownElr", true, |input| input.i32("lastKnownElr"))?;
         value.offline_replicas =
-            input.array("offline_replicas", true, |input| input.i32("offline_replicas"))?;
+            input.array("offlineReplicas", true, |input| input.i32("offlineReplicas"))?;
         input.skip_tagged_fields()?;
         Ok(value)
     }
@@ -169,23 +168,28 @@ impl DescribeTopicPartitionsResponsePartition {
         output.i32(self.partition_index);
         output.i32(self.leader_id);
         output.i32(self.leader_epoch);
-        output.array(&self.replica_nodes, true, |output, item| {
+        output.array("replicaNodes", &self.replica_nodes, true, |output, item| {
             output.i32(*item);
             Ok(())
         })?;
-        output.array(&self.isr_nodes, true, |output, item| {
+        output.array("isrNodes", &self.isr_nodes, true, |output, item| {
             output.i32(*item);
             Ok(())
         })?;
-        output.nullable_array(self.eligible_leader_replicas.as_deref(), true, |output, item| {
+        output.nullable_array(
+            "eligibleLeaderReplicas",
+            self.eligible_leader_replicas.as_deref(),
+            true,
+            |output, item| {
+                output.i32(*item);
+                Ok(())
+            },
+        )?;
+        output.nullable_array("lastKnownElr", self.last_known_elr.as_deref(), true, |output, item| {
             output.i32(*item);
             Ok(())
         })?;
-        output.nullable_array(self.last_known_elr.as_deref(), true, |output, item| {
-            output.i32(*item);
-            Ok(())
-        })?;
-        output.array(&self.offline_replicas, true, |output, item| {
+        output.array("offlineReplicas", &self.offline_replicas, true, |output, item| {
             output.i32(*item);
             Ok(())
         })?;
@@ -195,7 +199,7 @@ impl DescribeTopicPartitionsResponsePartition {
 }
 
 /// The next topic and partition index to fetch details for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Cursor {
     /// The name for the first topic to process.
     pub topic_name: Str,
@@ -203,23 +207,17 @@ pub struct Cursor {
     pub partition_index: i32,
 }
 
-impl Default for Cursor {
-    fn default() -> Self {
-        Self { topic_name: Str::default(), partition_index: 0 }
-    }
-}
-
 impl Cursor {
     fn decode(input: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut value = Self::default();
-        value.topic_name = input.string("topic_name", true)?;
-        value.partition_index = input.i32("partition_index")?;
+        value.topic_name = input.string("topicName", true)?;
+        value.partition_index = input.i32("partitionIndex")?;
         input.skip_tagged_fields()?;
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, _version: i16) -> Result<(), EncodeError> {
-        output.string(&self.topic_name, true)?;
+        output.string("topicName", &self.topic_name, true)?;
         output.i32(self.partition_index);
         output.no_tagged_fields();
         Ok(())

@@ -1,15 +1,21 @@
-//! `FetchRequest` v4–18, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `FetchRequest` v4–18, flexible from v12. Generated from Kafka's `FetchRequest.json` by `cargo xtask
+//! codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder, TaggedFields};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
+use crate::encode::TaggedFields;
 use crate::message::Message;
+use crate::message::Request;
 use crate::str::Str;
 use highwater_types::TopicId;
 
 /// `FetchRequest`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FetchRequest {
-    /// The clusterId if known. This is used to validate metadata fetches prior to broker registration. (v12+)
+    /// The clusterId if known. This is used to validate metadata fetches prior to broker registration.
+    /// (v12+)
     pub cluster_id: Option<Str>,
     /// The broker ID of the follower, of -1 if this request is from a consumer. (v4–14)
     pub replica_id: i32,
@@ -19,9 +25,14 @@ pub struct FetchRequest {
     pub max_wait_ms: i32,
     /// The minimum bytes to accumulate in the response.
     pub min_bytes: i32,
-    /// The maximum bytes to fetch.  See KIP-74 for cases where this limit may not be honored.
+    /// The maximum bytes to fetch. See KIP-74 for cases where this limit may not be honored.
     pub max_bytes: i32,
-    /// This setting controls the visibility of transactional records. Using READ_UNCOMMITTED (isolation_level = 0) makes all records visible. With READ_COMMITTED (isolation_level = 1), non-transactional and COMMITTED transactional records are visible. To be more concrete, READ_COMMITTED returns all data from offsets smaller than the current LSO (last stable offset), and enables the inclusion of the list of aborted transactions in the result, which allows consumers to discard ABORTED transactional records.
+    /// This setting controls the visibility of transactional records. Using READ_UNCOMMITTED
+    /// (isolation_level = 0) makes all records visible. With READ_COMMITTED (isolation_level = 1),
+    /// non-transactional and COMMITTED transactional records are visible. To be more concrete,
+    /// READ_COMMITTED returns all data from offsets smaller than the current LSO (last stable offset), and
+    /// enables the inclusion of the list of aborted transactions in the result, which allows consumers to
+    /// discard ABORTED transactional records.
     pub isolation_level: i8,
     /// The fetch session ID. (v7+)
     pub session_id: i32,
@@ -43,7 +54,7 @@ impl Default for FetchRequest {
             replica_state: ReplicaState::default(),
             max_wait_ms: 0,
             min_bytes: 0,
-            max_bytes: 0x7fffffff,
+            max_bytes: i32::MAX,
             isolation_level: 0,
             session_id: 0,
             session_epoch: -1,
@@ -61,35 +72,34 @@ impl Message for FetchRequest {
     const FLEXIBLE_FROM: i16 = 12;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 12;
         let mut value = Self::default();
         if version <= 14 {
-            value.replica_id = input.i32("replica_id")?;
+            value.replica_id = input.i32("replicaId")?;
         }
-        value.max_wait_ms = input.i32("max_wait_ms")?;
-        value.min_bytes = input.i32("min_bytes")?;
-        value.max_bytes = input.i32("max_bytes")?;
-        value.isolation_level = input.i8("isolation_level")?;
+        value.max_wait_ms = input.i32("maxWaitMs")?;
+        value.min_bytes = input.i32("minBytes")?;
+        value.max_bytes = input.i32("maxBytes")?;
+        value.isolation_level = input.i8("isolationLevel")?;
         if version >= 7 {
-            value.session_id = input.i32("session_id")?;
+            value.session_id = input.i32("sessionId")?;
         }
         if version >= 7 {
-            value.session_epoch = input.i32("session_epoch")?;
+            value.session_epoch = input.i32("sessionEpoch")?;
         }
-        value.topics = input.array("topics", version >= 12, |input| FetchTopic::decode(input, version))?;
+        value.topics = input.array("topics", flexible, |input| FetchTopic::decode(input, version))?;
         if version >= 7 {
-            value.forgotten_topics_data = input.array("forgotten_topics_data", version >= 12, |input| {
-                ForgottenTopic::decode(input, version)
-            })?;
+            value.forgotten_topics_data = input
+                .array("forgottenTopicsData", flexible, |input| ForgottenTopic::decode(input, version))?;
         }
         if version >= 11 {
-            value.rack_id = input.string("rack_id", version >= 12)?;
+            value.rack_id = input.string("rackId", flexible)?;
         }
-        if version >= 12 {
+        if flexible {
             input.tagged_fields(|tag, input| {
                 match tag {
-                    0 if version >= 12 => {
-                        value.cluster_id = input.nullable_string("cluster_id", version >= 12)?
-                    }
+                    0 if version >= 12 => value.cluster_id = input.nullable_string("clusterId", true)?,
                     1 if version >= 15 => value.replica_state = ReplicaState::decode(input, version)?,
                     _ => return Ok(false),
                 }
@@ -100,10 +110,12 @@ impl Message for FetchRequest {
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 12;
         if version <= 14 {
             output.i32(self.replica_id);
         } else if self.replica_id != -1 {
-            return Err(EncodeError::NotInVersion { field: "replica_id", version });
+            return Err(EncodeError::NotInVersion { field: "replicaId", version });
         }
         output.i32(self.max_wait_ms);
         output.i32(self.min_bytes);
@@ -115,32 +127,31 @@ impl Message for FetchRequest {
         if version >= 7 {
             output.i32(self.session_epoch);
         }
-        output.array(&self.topics, version >= 12, |output, item| item.encode(output, version))?;
+        output.array("topics", &self.topics, flexible, |output, item| item.encode(output, version))?;
         if version >= 7 {
-            output.array(&self.forgotten_topics_data, version >= 12, |output, item| {
+            output.array("forgottenTopicsData", &self.forgotten_topics_data, flexible, |output, item| {
                 item.encode(output, version)
             })?;
         } else if !self.forgotten_topics_data.is_empty() {
-            return Err(EncodeError::NotInVersion { field: "forgotten_topics_data", version });
+            return Err(EncodeError::NotInVersion { field: "forgottenTopicsData", version });
         }
         if version >= 11 {
-            output.string(&self.rack_id, version >= 12)?;
+            output.string("rackId", &self.rack_id, flexible)?;
         }
-        if version >= 12 {
+        if version < 15 && self.replica_state != ReplicaState::default() {
+            return Err(EncodeError::NotInVersion { field: "replicaState", version });
+        }
+        if flexible {
             let mut tagged = TaggedFields::default();
             if version >= 12 && self.cluster_id.is_some() {
-                tagged.field(0, |output| {
-                    output.nullable_string(self.cluster_id.as_ref(), version >= 12)?;
-                    Ok(())
+                tagged.field("clusterId", 0, |output| {
+                    output.nullable_string("clusterId", self.cluster_id.as_ref(), true)
                 })?;
             }
             if version >= 15 && self.replica_state != ReplicaState::default() {
-                tagged.field(1, |output| {
-                    self.replica_state.encode(output, version)?;
-                    Ok(())
-                })?;
+                tagged.field("replicaState", 1, |output| self.replica_state.encode(output, version))?;
             }
-            output.tagged_fields(tagged)?;
+            output.tagged_fields(tagged);
         }
         Ok(())
     }
@@ -162,40 +173,24 @@ impl Default for ReplicaState {
 }
 
 impl ReplicaState {
-    fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+    fn decode(input: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut value = Self::default();
-        if version >= 15 {
-            value.replica_id = input.i32("replica_id")?;
-        }
-        if version >= 15 {
-            value.replica_epoch = input.i64("replica_epoch")?;
-        }
-        if version >= 12 {
-            input.skip_tagged_fields()?;
-        }
+        value.replica_id = input.i32("replicaId")?;
+        value.replica_epoch = input.i64("replicaEpoch")?;
+        input.skip_tagged_fields()?;
         Ok(value)
     }
 
-    fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        if version >= 15 {
-            output.i32(self.replica_id);
-        } else if self.replica_id != -1 {
-            return Err(EncodeError::NotInVersion { field: "replica_id", version });
-        }
-        if version >= 15 {
-            output.i64(self.replica_epoch);
-        } else if self.replica_epoch != -1 {
-            return Err(EncodeError::NotInVersion { field: "replica_epoch", version });
-        }
-        if version >= 12 {
-            output.no_tagged_fields();
-        }
+    fn encode(&self, output: &mut Encoder, _version: i16) -> Result<(), EncodeError> {
+        output.i32(self.replica_id);
+        output.i64(self.replica_epoch);
+        output.no_tagged_fields();
         Ok(())
     }
 }
 
 /// The topics to fetch.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct FetchTopic {
     /// The name of the topic to fetch. (v4–12)
     pub topic: Str,
@@ -205,38 +200,35 @@ pub struct FetchTopic {
     pub partitions: Vec<FetchPartition>,
 }
 
-impl Default for FetchTopic {
-    fn default() -> Self {
-        Self { topic: Str::default(), topic_id: TopicId::default(), partitions: Vec::new() }
-    }
-}
-
 impl FetchTopic {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 12;
         let mut value = Self::default();
         if version <= 12 {
-            value.topic = input.string("topic", version >= 12)?;
+            value.topic = input.string("topic", flexible)?;
         }
         if version >= 13 {
-            value.topic_id = input.uuid("topic_id")?;
+            value.topic_id = input.uuid("topicId")?;
         }
         value.partitions =
-            input.array("partitions", version >= 12, |input| FetchPartition::decode(input, version))?;
-        if version >= 12 {
+            input.array("partitions", flexible, |input| FetchPartition::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 12;
         if version <= 12 {
-            output.string(&self.topic, version >= 12)?;
+            output.string("topic", &self.topic, flexible)?;
         }
         if version >= 13 {
             output.uuid(self.topic_id);
         }
-        output.array(&self.partitions, version >= 12, |output, item| item.encode(output, version))?;
-        if version >= 12 {
+        output
+            .array("partitions", &self.partitions, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -254,13 +246,16 @@ pub struct FetchPartition {
     pub fetch_offset: i64,
     /// The epoch of the last fetched record or -1 if there is none. (v12+)
     pub last_fetched_epoch: i32,
-    /// The earliest available offset of the follower replica.  The field is only used when the request is sent by the follower. (v5+)
+    /// The earliest available offset of the follower replica. The field is only used when the request is
+    /// sent by the follower. (v5+)
     pub log_start_offset: i64,
-    /// The maximum bytes to fetch from this partition.  See KIP-74 for cases where this limit may not be honored.
+    /// The maximum bytes to fetch from this partition. See KIP-74 for cases where this limit may not be
+    /// honored.
     pub partition_max_bytes: i32,
     /// The directory id of the follower fetching. (v17+)
     pub replica_directory_id: TopicId,
-    /// The high-watermark known by the replica. -1 if the high-watermark is not known and 9223372036854775807 if the feature is not supported. (v18+)
+    /// The high-watermark known by the replica. -1 if the high-watermark is not known and
+    /// 9223372036854775807 if the feature is not supported. (v18+)
     pub high_watermark: i64,
 }
 
@@ -273,32 +268,33 @@ impl Default for FetchPartition {
             last_fetched_epoch: -1,
             log_start_offset: -1,
             partition_max_bytes: 0,
-            replica_directory_id: TopicId::default(),
-            high_watermark: 9223372036854775807,
+            replica_directory_id: TopicId::ZERO,
+            high_watermark: i64::MAX,
         }
     }
 }
 
 impl FetchPartition {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 12;
         let mut value = Self::default();
         value.partition = input.i32("partition")?;
         if version >= 9 {
-            value.current_leader_epoch = input.i32("current_leader_epoch")?;
+            value.current_leader_epoch = input.i32("currentLeaderEpoch")?;
         }
-        value.fetch_offset = input.i64("fetch_offset")?;
+        value.fetch_offset = input.i64("fetchOffset")?;
         if version >= 12 {
-            value.last_fetched_epoch = input.i32("last_fetched_epoch")?;
+            value.last_fetched_epoch = input.i32("lastFetchedEpoch")?;
         }
         if version >= 5 {
-            value.log_start_offset = input.i64("log_start_offset")?;
+            value.log_start_offset = input.i64("logStartOffset")?;
         }
-        value.partition_max_bytes = input.i32("partition_max_bytes")?;
-        if version >= 12 {
+        value.partition_max_bytes = input.i32("partitionMaxBytes")?;
+        if flexible {
             input.tagged_fields(|tag, input| {
                 match tag {
-                    0 if version >= 17 => value.replica_directory_id = input.uuid("replica_directory_id")?,
-                    1 if version >= 18 => value.high_watermark = input.i64("high_watermark")?,
+                    0 if version >= 17 => value.replica_directory_id = input.uuid("replicaDirectoryId")?,
+                    1 if version >= 18 => value.high_watermark = input.i64("highWatermark")?,
                     _ => return Ok(false),
                 }
                 Ok(true)
@@ -308,6 +304,7 @@ impl FetchPartition {
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 12;
         output.i32(self.partition);
         if version >= 9 {
             output.i32(self.current_leader_epoch);
@@ -316,34 +313,34 @@ impl FetchPartition {
         if version >= 12 {
             output.i32(self.last_fetched_epoch);
         } else if self.last_fetched_epoch != -1 {
-            return Err(EncodeError::NotInVersion { field: "last_fetched_epoch", version });
+            return Err(EncodeError::NotInVersion { field: "lastFetchedEpoch", version });
         }
         if version >= 5 {
             output.i64(self.log_start_offset);
         }
         output.i32(self.partition_max_bytes);
-        if version >= 12 {
+        if flexible {
             let mut tagged = TaggedFields::default();
-            if version >= 17 && self.replica_directory_id != TopicId::default() {
-                tagged.field(0, |output| {
+            if version >= 17 && self.replica_directory_id != TopicId::ZERO {
+                tagged.field("replicaDirectoryId", 0, |output| {
                     output.uuid(self.replica_directory_id);
                     Ok(())
                 })?;
             }
-            if version >= 18 && self.high_watermark != 9223372036854775807 {
-                tagged.field(1, |output| {
+            if version >= 18 && self.high_watermark != i64::MAX {
+                tagged.field("highWatermark", 1, |output| {
                     output.i64(self.high_watermark);
                     Ok(())
                 })?;
             }
-            output.tagged_fields(tagged)?;
+            output.tagged_fields(tagged);
         }
         Ok(())
     }
 }
 
 /// In an incremental fetch request, the partitions to remove.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ForgottenTopic {
     /// The topic name. (v7–12)
     pub topic: Str,
@@ -353,48 +350,42 @@ pub struct ForgottenTopic {
     pub partitions: Vec<i32>,
 }
 
-impl Default for ForgottenTopic {
-    fn default() -> Self {
-        Self { topic: Str::default(), topic_id: TopicId::default(), partitions: Vec::new() }
-    }
-}
-
 impl ForgottenTopic {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 12;
         let mut value = Self::default();
-        if (7..=12).contains(&version) {
-            value.topic = input.string("topic", version >= 12)?;
+        if version <= 12 {
+            value.topic = input.string("topic", flexible)?;
         }
         if version >= 13 {
-            value.topic_id = input.uuid("topic_id")?;
+            value.topic_id = input.uuid("topicId")?;
         }
-        if version >= 7 {
-            value.partitions = input.array("partitions", version >= 12, |input| input.i32("partitions"))?;
-        }
-        if version >= 12 {
+        value.partitions = input.array("partitions", flexible, |input| input.i32("partitions"))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        if (7..=12).contains(&version) {
-            output.string(&self.topic, version >= 12)?;
+        let flexible = version >= 12;
+        if version <= 12 {
+            output.string("topic", &self.topic, flexible)?;
         }
         if version >= 13 {
             output.uuid(self.topic_id);
         }
-        if version >= 7 {
-            output.array(&self.partitions, version >= 12, |output, item| {
-                output.i32(*item);
-                Ok(())
-            })?;
-        } else if !self.partitions.is_empty() {
-            return Err(EncodeError::NotInVersion { field: "partitions", version });
-        }
-        if version >= 12 {
+        output.array("partitions", &self.partitions, flexible, |output, item| {
+            output.i32(*item);
+            Ok(())
+        })?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
     }
+}
+
+impl Request for FetchRequest {
+    type Response = super::fetch_response::FetchResponse;
 }

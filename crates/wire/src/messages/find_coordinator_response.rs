@@ -1,14 +1,18 @@
-//! `FindCoordinatorResponse` v0–6, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `FindCoordinatorResponse` v0–6, flexible from v3. Generated from Kafka's
+//! `FindCoordinatorResponse.json` by `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
 use crate::str::Str;
 
 /// `FindCoordinatorResponse`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FindCoordinatorResponse {
-    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero if the request did not violate any quota. (v1+)
+    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
+    /// if the request did not violate any quota. (v1+)
     pub throttle_time_ms: i32,
     /// The error code, or 0 if there was no error. (v0–3)
     pub error_code: i16,
@@ -45,55 +49,59 @@ impl Message for FindCoordinatorResponse {
     const FLEXIBLE_FROM: i16 = 3;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 3;
         let mut value = Self::default();
         if version >= 1 {
-            value.throttle_time_ms = input.i32("throttle_time_ms")?;
+            value.throttle_time_ms = input.i32("throttleTimeMs")?;
         }
         if version <= 3 {
-            value.error_code = input.i16("error_code")?;
+            value.error_code = input.i16("errorCode")?;
         }
         if (1..=3).contains(&version) {
-            value.error_message = input.nullable_string("error_message", version >= 3)?;
+            value.error_message = input.nullable_string("errorMessage", flexible)?;
         }
         if version <= 3 {
-            value.node_id = input.i32("node_id")?;
+            value.node_id = input.i32("nodeId")?;
         }
         if version <= 3 {
-            value.host = input.string("host", version >= 3)?;
+            value.host = input.string("host", flexible)?;
         }
         if version <= 3 {
             value.port = input.i32("port")?;
         }
         if version >= 4 {
             value.coordinators =
-                input.array("coordinators", version >= 3, |input| Coordinator::decode(input, version))?;
+                input.array("coordinators", flexible, |input| Coordinator::decode(input, version))?;
         }
-        if version >= 3 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 3;
         if version >= 1 {
             output.i32(self.throttle_time_ms);
         }
         if version <= 3 {
             output.i16(self.error_code);
         } else if self.error_code != 0 {
-            return Err(EncodeError::NotInVersion { field: "error_code", version });
+            return Err(EncodeError::NotInVersion { field: "errorCode", version });
         }
         if (1..=3).contains(&version) {
-            output.nullable_string(self.error_message.as_ref(), version >= 3)?;
+            output.nullable_string("errorMessage", self.error_message.as_ref(), flexible)?;
         }
         if version <= 3 {
             output.i32(self.node_id);
         } else if self.node_id != 0 {
-            return Err(EncodeError::NotInVersion { field: "node_id", version });
+            return Err(EncodeError::NotInVersion { field: "nodeId", version });
         }
         if version <= 3 {
-            output.string(&self.host, version >= 3)?;
-        } else if self.host != Str::default() {
+            output.string("host", &self.host, flexible)?;
+        } else if !self.host.is_empty() {
             return Err(EncodeError::NotInVersion { field: "host", version });
         }
         if version <= 3 {
@@ -102,11 +110,13 @@ impl Message for FindCoordinatorResponse {
             return Err(EncodeError::NotInVersion { field: "port", version });
         }
         if version >= 4 {
-            output.array(&self.coordinators, version >= 3, |output, item| item.encode(output, version))?;
+            output.array("coordinators", &self.coordinators, flexible, |output, item| {
+                item.encode(output, version)
+            })?;
         } else if !self.coordinators.is_empty() {
             return Err(EncodeError::NotInVersion { field: "coordinators", version });
         }
-        if version >= 3 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -144,64 +154,26 @@ impl Default for Coordinator {
 }
 
 impl Coordinator {
-    fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+    fn decode(input: &mut Decoder, _version: i16) -> Result<Self, DecodeError> {
         let mut value = Self::default();
-        if version >= 4 {
-            value.key = input.string("key", version >= 3)?;
-        }
-        if version >= 4 {
-            value.node_id = input.i32("node_id")?;
-        }
-        if version >= 4 {
-            value.host = input.string("host", version >= 3)?;
-        }
-        if version >= 4 {
-            value.port = input.i32("port")?;
-        }
-        if version >= 4 {
-            value.error_code = input.i16("error_code")?;
-        }
-        if version >= 4 {
-            value.error_message = input.nullable_string("error_message", version >= 3)?;
-        }
-        if version >= 3 {
-            input.skip_tagged_fields()?;
-        }
+        value.key = input.string("key", true)?;
+        value.node_id = input.i32("nodeId")?;
+        value.host = input.string("host", true)?;
+        value.port = input.i32("port")?;
+        value.error_code = input.i16("errorCode")?;
+        value.error_message = input.nullable_string("errorMessage", true)?;
+        input.skip_tagged_fields()?;
         Ok(value)
     }
 
-    fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        if version >= 4 {
-            output.string(&self.key, version >= 3)?;
-        } else if self.key != Str::default() {
-            return Err(EncodeError::NotInVersion { field: "key", version });
-        }
-        if version >= 4 {
-            output.i32(self.node_id);
-        } else if self.node_id != 0 {
-            return Err(EncodeError::NotInVersion { field: "node_id", version });
-        }
-        if version >= 4 {
-            output.string(&self.host, version >= 3)?;
-        } else if self.host != Str::default() {
-            return Err(EncodeError::NotInVersion { field: "host", version });
-        }
-        if version >= 4 {
-            output.i32(self.port);
-        } else if self.port != 0 {
-            return Err(EncodeError::NotInVersion { field: "port", version });
-        }
-        if version >= 4 {
-            output.i16(self.error_code);
-        } else if self.error_code != 0 {
-            return Err(EncodeError::NotInVersion { field: "error_code", version });
-        }
-        if version >= 4 {
-            output.nullable_string(self.error_message.as_ref(), version >= 3)?;
-        }
-        if version >= 3 {
-            output.no_tagged_fields();
-        }
+    fn encode(&self, output: &mut Encoder, _version: i16) -> Result<(), EncodeError> {
+        output.string("key", &self.key, true)?;
+        output.i32(self.node_id);
+        output.string("host", &self.host, true)?;
+        output.i32(self.port);
+        output.i16(self.error_code);
+        output.nullable_string("errorMessage", self.error_message.as_ref(), true)?;
+        output.no_tagged_fields();
         Ok(())
     }
 }

@@ -1,23 +1,21 @@
-//! `IncrementalAlterConfigsRequest` v0–1, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `IncrementalAlterConfigsRequest` v0–1, flexible from v1. Generated from Kafka's
+//! `IncrementalAlterConfigsRequest.json` by `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
+use crate::message::Request;
 use crate::str::Str;
 
 /// `IncrementalAlterConfigsRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct IncrementalAlterConfigsRequest {
     /// The incremental updates for each resource.
     pub resources: Vec<AlterConfigsResource>,
     /// True if we should validate the request, but not change the configurations.
     pub validate_only: bool,
-}
-
-impl Default for IncrementalAlterConfigsRequest {
-    fn default() -> Self {
-        Self { resources: Vec::new(), validate_only: false }
-    }
 }
 
 impl Message for IncrementalAlterConfigsRequest {
@@ -27,20 +25,24 @@ impl Message for IncrementalAlterConfigsRequest {
     const FLEXIBLE_FROM: i16 = 1;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 1;
         let mut value = Self::default();
         value.resources =
-            input.array("resources", version >= 1, |input| AlterConfigsResource::decode(input, version))?;
-        value.validate_only = input.bool("validate_only")?;
-        if version >= 1 {
+            input.array("resources", flexible, |input| AlterConfigsResource::decode(input, version))?;
+        value.validate_only = input.bool("validateOnly")?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.array(&self.resources, version >= 1, |output, item| item.encode(output, version))?;
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 1;
+        output.array("resources", &self.resources, flexible, |output, item| item.encode(output, version))?;
         output.bool(self.validate_only);
-        if version >= 1 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -48,7 +50,7 @@ impl Message for IncrementalAlterConfigsRequest {
 }
 
 /// The incremental updates for each resource.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct AlterConfigsResource {
     /// The resource type.
     pub resource_type: i8,
@@ -58,30 +60,25 @@ pub struct AlterConfigsResource {
     pub configs: Vec<AlterableConfig>,
 }
 
-impl Default for AlterConfigsResource {
-    fn default() -> Self {
-        Self { resource_type: 0, resource_name: Str::default(), configs: Vec::new() }
-    }
-}
-
 impl AlterConfigsResource {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 1;
         let mut value = Self::default();
-        value.resource_type = input.i8("resource_type")?;
-        value.resource_name = input.string("resource_name", version >= 1)?;
-        value.configs =
-            input.array("configs", version >= 1, |input| AlterableConfig::decode(input, version))?;
-        if version >= 1 {
+        value.resource_type = input.i8("resourceType")?;
+        value.resource_name = input.string("resourceName", flexible)?;
+        value.configs = input.array("configs", flexible, |input| AlterableConfig::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 1;
         output.i8(self.resource_type);
-        output.string(&self.resource_name, version >= 1)?;
-        output.array(&self.configs, version >= 1, |output, item| item.encode(output, version))?;
-        if version >= 1 {
+        output.string("resourceName", &self.resource_name, flexible)?;
+        output.array("configs", &self.configs, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -107,23 +104,29 @@ impl Default for AlterableConfig {
 
 impl AlterableConfig {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 1;
         let mut value = Self::default();
-        value.name = input.string("name", version >= 1)?;
-        value.config_operation = input.i8("config_operation")?;
-        value.value = input.nullable_string("value", version >= 1)?;
-        if version >= 1 {
+        value.name = input.string("name", flexible)?;
+        value.config_operation = input.i8("configOperation")?;
+        value.value = input.nullable_string("value", flexible)?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.string(&self.name, version >= 1)?;
+        let flexible = version >= 1;
+        output.string("name", &self.name, flexible)?;
         output.i8(self.config_operation);
-        output.nullable_string(self.value.as_ref(), version >= 1)?;
-        if version >= 1 {
+        output.nullable_string("value", self.value.as_ref(), flexible)?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
     }
+}
+
+impl Request for IncrementalAlterConfigsRequest {
+    type Response = super::incremental_alter_configs_response::IncrementalAlterConfigsResponse;
 }

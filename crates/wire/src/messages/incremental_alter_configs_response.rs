@@ -1,23 +1,21 @@
-//! `IncrementalAlterConfigsResponse` v0–1, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `IncrementalAlterConfigsResponse` v0–1, flexible from v1. Generated from Kafka's
+//! `IncrementalAlterConfigsResponse.json` by `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
 use crate::str::Str;
 
 /// `IncrementalAlterConfigsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct IncrementalAlterConfigsResponse {
-    /// Duration in milliseconds for which the request was throttled due to a quota violation, or zero if the request did not violate any quota.
+    /// Duration in milliseconds for which the request was throttled due to a quota violation, or zero if
+    /// the request did not violate any quota.
     pub throttle_time_ms: i32,
     /// The responses for each resource.
     pub responses: Vec<AlterConfigsResourceResponse>,
-}
-
-impl Default for IncrementalAlterConfigsResponse {
-    fn default() -> Self {
-        Self { throttle_time_ms: 0, responses: Vec::new() }
-    }
 }
 
 impl Message for IncrementalAlterConfigsResponse {
@@ -27,20 +25,24 @@ impl Message for IncrementalAlterConfigsResponse {
     const FLEXIBLE_FROM: i16 = 1;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 1;
         let mut value = Self::default();
-        value.throttle_time_ms = input.i32("throttle_time_ms")?;
+        value.throttle_time_ms = input.i32("throttleTimeMs")?;
         value.responses = input
-            .array("responses", version >= 1, |input| AlterConfigsResourceResponse::decode(input, version))?;
-        if version >= 1 {
+            .array("responses", flexible, |input| AlterConfigsResourceResponse::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 1;
         output.i32(self.throttle_time_ms);
-        output.array(&self.responses, version >= 1, |output, item| item.encode(output, version))?;
-        if version >= 1 {
+        output.array("responses", &self.responses, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -73,23 +75,25 @@ impl Default for AlterConfigsResourceResponse {
 
 impl AlterConfigsResourceResponse {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 1;
         let mut value = Self::default();
-        value.error_code = input.i16("error_code")?;
-        value.error_message = input.nullable_string("error_message", version >= 1)?;
-        value.resource_type = input.i8("resource_type")?;
-        value.resource_name = input.string("resource_name", version >= 1)?;
-        if version >= 1 {
+        value.error_code = input.i16("errorCode")?;
+        value.error_message = input.nullable_string("errorMessage", flexible)?;
+        value.resource_type = input.i8("resourceType")?;
+        value.resource_name = input.string("resourceName", flexible)?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 1;
         output.i16(self.error_code);
-        output.nullable_string(self.error_message.as_ref(), version >= 1)?;
+        output.nullable_string("errorMessage", self.error_message.as_ref(), flexible)?;
         output.i8(self.resource_type);
-        output.string(&self.resource_name, version >= 1)?;
-        if version >= 1 {
+        output.string("resourceName", &self.resource_name, flexible)?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())

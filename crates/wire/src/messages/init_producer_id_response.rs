@@ -1,13 +1,17 @@
-//! `InitProducerIdResponse` v0–6, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `InitProducerIdResponse` v0–6, flexible from v2. Generated from Kafka's
+//! `InitProducerIdResponse.json` by `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
 
 /// `InitProducerIdResponse`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InitProducerIdResponse {
-    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero if the request did not violate any quota.
+    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
+    /// if the request did not violate any quota.
     pub throttle_time_ms: i32,
     /// The error code, or 0 if there was no error.
     pub error_code: i16,
@@ -15,9 +19,11 @@ pub struct InitProducerIdResponse {
     pub producer_id: i64,
     /// The current epoch associated with the producer id.
     pub producer_epoch: i16,
-    /// The producer id for ongoing transaction when KeepPreparedTxn is used, -1 if there is no transaction ongoing. (v6+)
+    /// The producer id for ongoing transaction when KeepPreparedTxn is used, -1 if there is no transaction
+    /// ongoing. (v6+)
     pub ongoing_txn_producer_id: i64,
-    /// The epoch associated with the  producer id for ongoing transaction when KeepPreparedTxn is used, -1 if there is no transaction ongoing. (v6+)
+    /// The epoch associated with the producer id for ongoing transaction when KeepPreparedTxn is used, -1
+    /// if there is no transaction ongoing. (v6+)
     pub ongoing_txn_producer_epoch: i16,
 }
 
@@ -41,24 +47,28 @@ impl Message for InitProducerIdResponse {
     const FLEXIBLE_FROM: i16 = 2;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 2;
         let mut value = Self::default();
-        value.throttle_time_ms = input.i32("throttle_time_ms")?;
-        value.error_code = input.i16("error_code")?;
-        value.producer_id = input.i64("producer_id")?;
-        value.producer_epoch = input.i16("producer_epoch")?;
+        value.throttle_time_ms = input.i32("throttleTimeMs")?;
+        value.error_code = input.i16("errorCode")?;
+        value.producer_id = input.i64("producerId")?;
+        value.producer_epoch = input.i16("producerEpoch")?;
         if version >= 6 {
-            value.ongoing_txn_producer_id = input.i64("ongoing_txn_producer_id")?;
+            value.ongoing_txn_producer_id = input.i64("ongoingTxnProducerId")?;
         }
         if version >= 6 {
-            value.ongoing_txn_producer_epoch = input.i16("ongoing_txn_producer_epoch")?;
+            value.ongoing_txn_producer_epoch = input.i16("ongoingTxnProducerEpoch")?;
         }
-        if version >= 2 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 2;
         output.i32(self.throttle_time_ms);
         output.i16(self.error_code);
         output.i64(self.producer_id);
@@ -66,14 +76,14 @@ impl Message for InitProducerIdResponse {
         if version >= 6 {
             output.i64(self.ongoing_txn_producer_id);
         } else if self.ongoing_txn_producer_id != -1 {
-            return Err(EncodeError::NotInVersion { field: "ongoing_txn_producer_id", version });
+            return Err(EncodeError::NotInVersion { field: "ongoingTxnProducerId", version });
         }
         if version >= 6 {
             output.i16(self.ongoing_txn_producer_epoch);
         } else if self.ongoing_txn_producer_epoch != -1 {
-            return Err(EncodeError::NotInVersion { field: "ongoing_txn_producer_epoch", version });
+            return Err(EncodeError::NotInVersion { field: "ongoingTxnProducerEpoch", version });
         }
-        if version >= 2 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())

@@ -1,23 +1,21 @@
-//! `ListOffsetsResponse` v1–11, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `ListOffsetsResponse` v1–11, flexible from v6. Generated from Kafka's `ListOffsetsResponse.json` by
+//! `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
 use crate::str::Str;
 
 /// `ListOffsetsResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ListOffsetsResponse {
-    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero if the request did not violate any quota. (v2+)
+    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
+    /// if the request did not violate any quota. (v2+)
     pub throttle_time_ms: i32,
     /// Each topic in the response.
     pub topics: Vec<ListOffsetsTopicResponse>,
-}
-
-impl Default for ListOffsetsResponse {
-    fn default() -> Self {
-        Self { throttle_time_ms: 0, topics: Vec::new() }
-    }
 }
 
 impl Message for ListOffsetsResponse {
@@ -27,24 +25,28 @@ impl Message for ListOffsetsResponse {
     const FLEXIBLE_FROM: i16 = 6;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 6;
         let mut value = Self::default();
         if version >= 2 {
-            value.throttle_time_ms = input.i32("throttle_time_ms")?;
+            value.throttle_time_ms = input.i32("throttleTimeMs")?;
         }
         value.topics =
-            input.array("topics", version >= 6, |input| ListOffsetsTopicResponse::decode(input, version))?;
-        if version >= 6 {
+            input.array("topics", flexible, |input| ListOffsetsTopicResponse::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 6;
         if version >= 2 {
             output.i32(self.throttle_time_ms);
         }
-        output.array(&self.topics, version >= 6, |output, item| item.encode(output, version))?;
-        if version >= 6 {
+        output.array("topics", &self.topics, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -52,7 +54,7 @@ impl Message for ListOffsetsResponse {
 }
 
 /// Each topic in the response.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ListOffsetsTopicResponse {
     /// The topic name.
     pub name: Str,
@@ -60,29 +62,25 @@ pub struct ListOffsetsTopicResponse {
     pub partitions: Vec<ListOffsetsPartitionResponse>,
 }
 
-impl Default for ListOffsetsTopicResponse {
-    fn default() -> Self {
-        Self { name: Str::default(), partitions: Vec::new() }
-    }
-}
-
 impl ListOffsetsTopicResponse {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 6;
         let mut value = Self::default();
-        value.name = input.string("name", version >= 6)?;
-        value.partitions = input.array("partitions", version >= 6, |input| {
-            ListOffsetsPartitionResponse::decode(input, version)
-        })?;
-        if version >= 6 {
+        value.name = input.string("name", flexible)?;
+        value.partitions = input
+            .array("partitions", flexible, |input| ListOffsetsPartitionResponse::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.string(&self.name, version >= 6)?;
-        output.array(&self.partitions, version >= 6, |output, item| item.encode(output, version))?;
-        if version >= 6 {
+        let flexible = version >= 6;
+        output.string("name", &self.name, flexible)?;
+        output
+            .array("partitions", &self.partitions, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -112,21 +110,23 @@ impl Default for ListOffsetsPartitionResponse {
 
 impl ListOffsetsPartitionResponse {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 6;
         let mut value = Self::default();
-        value.partition_index = input.i32("partition_index")?;
-        value.error_code = input.i16("error_code")?;
+        value.partition_index = input.i32("partitionIndex")?;
+        value.error_code = input.i16("errorCode")?;
         value.timestamp = input.i64("timestamp")?;
         value.offset = input.i64("offset")?;
         if version >= 4 {
-            value.leader_epoch = input.i32("leader_epoch")?;
+            value.leader_epoch = input.i32("leaderEpoch")?;
         }
-        if version >= 6 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 6;
         output.i32(self.partition_index);
         output.i16(self.error_code);
         output.i64(self.timestamp);
@@ -134,9 +134,9 @@ impl ListOffsetsPartitionResponse {
         if version >= 4 {
             output.i32(self.leader_epoch);
         } else if self.leader_epoch != -1 {
-            return Err(EncodeError::NotInVersion { field: "leader_epoch", version });
+            return Err(EncodeError::NotInVersion { field: "leaderEpoch", version });
         }
-        if version >= 6 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())

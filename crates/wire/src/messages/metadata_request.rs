@@ -1,8 +1,13 @@
-//! `MetadataRequest` v0–13, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `MetadataRequest` v0–13, flexible from v9. Generated from Kafka's `MetadataRequest.json` by `cargo
+//! xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
+use crate::encode::present;
 use crate::message::Message;
+use crate::message::Request;
 use crate::str::Str;
 use highwater_types::TopicId;
 
@@ -11,7 +16,8 @@ use highwater_types::TopicId;
 pub struct MetadataRequest {
     /// The topics to fetch metadata for.
     pub topics: Option<Vec<MetadataRequestTopic>>,
-    /// If this is true, the broker may auto-create topics that we requested which do not already exist, if it is configured to do so. (v4+)
+    /// If this is true, the broker may auto-create topics that we requested which do not already exist, if
+    /// it is configured to do so. (v4+)
     pub allow_auto_topic_creation: bool,
     /// Whether to include cluster authorized operations. (v8–10)
     pub include_cluster_authorized_operations: bool,
@@ -37,48 +43,57 @@ impl Message for MetadataRequest {
     const FLEXIBLE_FROM: i16 = 9;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 9;
         let mut value = Self::default();
-        value.topics = input
-            .nullable_array("topics", version >= 9, |input| MetadataRequestTopic::decode(input, version))?;
+        value.topics = if version >= 1 {
+            input.nullable_array("topics", flexible, |input| MetadataRequestTopic::decode(input, version))?
+        } else {
+            Some(input.array("topics", flexible, |input| MetadataRequestTopic::decode(input, version))?)
+        };
         if version >= 4 {
-            value.allow_auto_topic_creation = input.bool("allow_auto_topic_creation")?;
+            value.allow_auto_topic_creation = input.bool("allowAutoTopicCreation")?;
         }
         if (8..=10).contains(&version) {
-            value.include_cluster_authorized_operations =
-                input.bool("include_cluster_authorized_operations")?;
+            value.include_cluster_authorized_operations = input.bool("includeClusterAuthorizedOperations")?;
         }
         if version >= 8 {
-            value.include_topic_authorized_operations = input.bool("include_topic_authorized_operations")?;
+            value.include_topic_authorized_operations = input.bool("includeTopicAuthorizedOperations")?;
         }
-        if version >= 9 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.nullable_array(self.topics.as_deref(), version >= 9, |output, item| {
-            item.encode(output, version)
-        })?;
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 9;
+        if version >= 1 {
+            output.nullable_array("topics", self.topics.as_deref(), flexible, |output, item| {
+                item.encode(output, version)
+            })?;
+        } else {
+            output.array("topics", present("topics", self.topics.as_ref())?, flexible, |output, item| {
+                item.encode(output, version)
+            })?;
+        }
         if version >= 4 {
             output.bool(self.allow_auto_topic_creation);
         } else if !self.allow_auto_topic_creation {
-            return Err(EncodeError::NotInVersion { field: "allow_auto_topic_creation", version });
+            return Err(EncodeError::NotInVersion { field: "allowAutoTopicCreation", version });
         }
         if (8..=10).contains(&version) {
             output.bool(self.include_cluster_authorized_operations);
         } else if self.include_cluster_authorized_operations {
-            return Err(EncodeError::NotInVersion {
-                field: "include_cluster_authorized_operations",
-                version,
-            });
+            return Err(EncodeError::NotInVersion { field: "includeClusterAuthorizedOperations", version });
         }
         if version >= 8 {
             output.bool(self.include_topic_authorized_operations);
         } else if self.include_topic_authorized_operations {
-            return Err(EncodeError::NotInVersion { field: "include_topic_authorized_operations", version });
+            return Err(EncodeError::NotInVersion { field: "includeTopicAuthorizedOperations", version });
         }
-        if version >= 9 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -96,31 +111,45 @@ pub struct MetadataRequestTopic {
 
 impl Default for MetadataRequestTopic {
     fn default() -> Self {
-        Self { topic_id: TopicId::default(), name: Some(Str::default()) }
+        Self { topic_id: TopicId::ZERO, name: Some(Str::default()) }
     }
 }
 
 impl MetadataRequestTopic {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 9;
         let mut value = Self::default();
         if version >= 10 {
-            value.topic_id = input.uuid("topic_id")?;
+            value.topic_id = input.uuid("topicId")?;
         }
-        value.name = input.nullable_string("name", version >= 9)?;
-        if version >= 9 {
+        value.name = if version >= 10 {
+            input.nullable_string("name", flexible)?
+        } else {
+            Some(input.string("name", flexible)?)
+        };
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 9;
         if version >= 10 {
             output.uuid(self.topic_id);
         }
-        output.nullable_string(self.name.as_ref(), version >= 9)?;
-        if version >= 9 {
+        if version >= 10 {
+            output.nullable_string("name", self.name.as_ref(), flexible)?;
+        } else {
+            output.string("name", present("name", self.name.as_ref())?, flexible)?;
+        }
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
     }
+}
+
+impl Request for MetadataRequest {
+    type Response = super::metadata_response::MetadataResponse;
 }

@@ -1,7 +1,11 @@
-//! `MetadataResponse` v0–13, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `MetadataResponse` v0–13, flexible from v9. Generated from Kafka's `MetadataResponse.json` by `cargo
+//! xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
+use crate::encode::present;
 use crate::message::Message;
 use crate::str::Str;
 use highwater_types::TopicId;
@@ -9,7 +13,8 @@ use highwater_types::TopicId;
 /// `MetadataResponse`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetadataResponse {
-    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero if the request did not violate any quota. (v3+)
+    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
+    /// if the request did not violate any quota. (v3+)
     pub throttle_time_ms: i32,
     /// A list of brokers present in the cluster.
     pub brokers: Vec<MetadataResponseBroker>,
@@ -33,7 +38,7 @@ impl Default for MetadataResponse {
             cluster_id: None,
             controller_id: -1,
             topics: Vec::new(),
-            cluster_authorized_operations: -2147483648,
+            cluster_authorized_operations: i32::MIN,
             error_code: 0,
         }
     }
@@ -46,53 +51,57 @@ impl Message for MetadataResponse {
     const FLEXIBLE_FROM: i16 = 9;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 9;
         let mut value = Self::default();
         if version >= 3 {
-            value.throttle_time_ms = input.i32("throttle_time_ms")?;
+            value.throttle_time_ms = input.i32("throttleTimeMs")?;
         }
         value.brokers =
-            input.array("brokers", version >= 9, |input| MetadataResponseBroker::decode(input, version))?;
+            input.array("brokers", flexible, |input| MetadataResponseBroker::decode(input, version))?;
         if version >= 2 {
-            value.cluster_id = input.nullable_string("cluster_id", version >= 9)?;
+            value.cluster_id = input.nullable_string("clusterId", flexible)?;
         }
         if version >= 1 {
-            value.controller_id = input.i32("controller_id")?;
+            value.controller_id = input.i32("controllerId")?;
         }
         value.topics =
-            input.array("topics", version >= 9, |input| MetadataResponseTopic::decode(input, version))?;
+            input.array("topics", flexible, |input| MetadataResponseTopic::decode(input, version))?;
         if (8..=10).contains(&version) {
-            value.cluster_authorized_operations = input.i32("cluster_authorized_operations")?;
+            value.cluster_authorized_operations = input.i32("clusterAuthorizedOperations")?;
         }
         if version >= 13 {
-            value.error_code = input.i16("error_code")?;
+            value.error_code = input.i16("errorCode")?;
         }
-        if version >= 9 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 9;
         if version >= 3 {
             output.i32(self.throttle_time_ms);
         }
-        output.array(&self.brokers, version >= 9, |output, item| item.encode(output, version))?;
+        output.array("brokers", &self.brokers, flexible, |output, item| item.encode(output, version))?;
         if version >= 2 {
-            output.nullable_string(self.cluster_id.as_ref(), version >= 9)?;
+            output.nullable_string("clusterId", self.cluster_id.as_ref(), flexible)?;
         }
         if version >= 1 {
             output.i32(self.controller_id);
         }
-        output.array(&self.topics, version >= 9, |output, item| item.encode(output, version))?;
+        output.array("topics", &self.topics, flexible, |output, item| item.encode(output, version))?;
         if (8..=10).contains(&version) {
             output.i32(self.cluster_authorized_operations);
-        } else if self.cluster_authorized_operations != -2147483648 {
-            return Err(EncodeError::NotInVersion { field: "cluster_authorized_operations", version });
+        } else if self.cluster_authorized_operations != i32::MIN {
+            return Err(EncodeError::NotInVersion { field: "clusterAuthorizedOperations", version });
         }
         if version >= 13 {
             output.i16(self.error_code);
         }
-        if version >= 9 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -100,7 +109,7 @@ impl Message for MetadataResponse {
 }
 
 /// A list of brokers present in the cluster.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct MetadataResponseBroker {
     /// The broker ID.
     pub node_id: i32,
@@ -112,35 +121,31 @@ pub struct MetadataResponseBroker {
     pub rack: Option<Str>,
 }
 
-impl Default for MetadataResponseBroker {
-    fn default() -> Self {
-        Self { node_id: 0, host: Str::default(), port: 0, rack: None }
-    }
-}
-
 impl MetadataResponseBroker {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 9;
         let mut value = Self::default();
-        value.node_id = input.i32("node_id")?;
-        value.host = input.string("host", version >= 9)?;
+        value.node_id = input.i32("nodeId")?;
+        value.host = input.string("host", flexible)?;
         value.port = input.i32("port")?;
         if version >= 1 {
-            value.rack = input.nullable_string("rack", version >= 9)?;
+            value.rack = input.nullable_string("rack", flexible)?;
         }
-        if version >= 9 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 9;
         output.i32(self.node_id);
-        output.string(&self.host, version >= 9)?;
+        output.string("host", &self.host, flexible)?;
         output.i32(self.port);
         if version >= 1 {
-            output.nullable_string(self.rack.as_ref(), version >= 9)?;
+            output.nullable_string("rack", self.rack.as_ref(), flexible)?;
         }
-        if version >= 9 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -152,9 +157,11 @@ impl MetadataResponseBroker {
 pub struct MetadataResponseTopic {
     /// The topic error, or 0 if there was no error.
     pub error_code: i16,
-    /// The topic name. Null for non-existing topics queried by ID. This is never null when ErrorCode is zero. One of Name and TopicId is always populated.
+    /// The topic name. Null for non-existing topics queried by ID. This is never null when ErrorCode is
+    /// zero. One of Name and TopicId is always populated.
     pub name: Option<Str>,
-    /// The topic id. Zero for non-existing topics queried by name. This is never zero when ErrorCode is zero. One of Name and TopicId is always populated. (v10+)
+    /// The topic id. Zero for non-existing topics queried by name. This is never zero when ErrorCode is
+    /// zero. One of Name and TopicId is always populated. (v10+)
     pub topic_id: TopicId,
     /// True if the topic is internal. (v1+)
     pub is_internal: bool,
@@ -169,52 +176,63 @@ impl Default for MetadataResponseTopic {
         Self {
             error_code: 0,
             name: Some(Str::default()),
-            topic_id: TopicId::default(),
+            topic_id: TopicId::ZERO,
             is_internal: false,
             partitions: Vec::new(),
-            topic_authorized_operations: -2147483648,
+            topic_authorized_operations: i32::MIN,
         }
     }
 }
 
 impl MetadataResponseTopic {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 9;
         let mut value = Self::default();
-        value.error_code = input.i16("error_code")?;
-        value.name = input.nullable_string("name", version >= 9)?;
+        value.error_code = input.i16("errorCode")?;
+        value.name = if version >= 12 {
+            input.nullable_string("name", flexible)?
+        } else {
+            Some(input.string("name", flexible)?)
+        };
         if version >= 10 {
-            value.topic_id = input.uuid("topic_id")?;
+            value.topic_id = input.uuid("topicId")?;
         }
         if version >= 1 {
-            value.is_internal = input.bool("is_internal")?;
+            value.is_internal = input.bool("isInternal")?;
         }
-        value.partitions = input
-            .array("partitions", version >= 9, |input| MetadataResponsePartition::decode(input, version))?;
+        value.partitions =
+            input.array("partitions", flexible, |input| MetadataResponsePartition::decode(input, version))?;
         if version >= 8 {
-            value.topic_authorized_operations = input.i32("topic_authorized_operations")?;
+            value.topic_authorized_operations = input.i32("topicAuthorizedOperations")?;
         }
-        if version >= 9 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 9;
         output.i16(self.error_code);
-        output.nullable_string(self.name.as_ref(), version >= 9)?;
+        if version >= 12 {
+            output.nullable_string("name", self.name.as_ref(), flexible)?;
+        } else {
+            output.string("name", present("name", self.name.as_ref())?, flexible)?;
+        }
         if version >= 10 {
             output.uuid(self.topic_id);
         }
         if version >= 1 {
             output.bool(self.is_internal);
         }
-        output.array(&self.partitions, version >= 9, |output, item| item.encode(output, version))?;
+        output
+            .array("partitions", &self.partitions, flexible, |output, item| item.encode(output, version))?;
         if version >= 8 {
             output.i32(self.topic_authorized_operations);
-        } else if self.topic_authorized_operations != -2147483648 {
-            return Err(EncodeError::NotInVersion { field: "topic_authorized_operations", version });
+        } else if self.topic_authorized_operations != i32::MIN {
+            return Err(EncodeError::NotInVersion { field: "topicAuthorizedOperations", version });
         }
-        if version >= 9 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -256,48 +274,49 @@ impl Default for MetadataResponsePartition {
 
 impl MetadataResponsePartition {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 9;
         let mut value = Self::default();
-        value.error_code = input.i16("error_code")?;
-        value.partition_index = input.i32("partition_index")?;
-        value.leader_id = input.i32("leader_id")?;
+        value.error_code = input.i16("errorCode")?;
+        value.partition_index = input.i32("partitionIndex")?;
+        value.leader_id = input.i32("leaderId")?;
         if version >= 7 {
-            value.leader_epoch = input.i32("leader_epoch")?;
+            value.leader_epoch = input.i32("leaderEpoch")?;
         }
-        value.replica_nodes =
-            input.array("replica_nodes", version >= 9, |input| input.i32("replica_nodes"))?;
-        value.isr_nodes = input.array("isr_nodes", version >= 9, |input| input.i32("isr_nodes"))?;
+        value.replica_nodes = input.array("replicaNodes", flexible, |input| input.i32("replicaNodes"))?;
+        value.isr_nodes = input.array("isrNodes", flexible, |input| input.i32("isrNodes"))?;
         if version >= 5 {
             value.offline_replicas =
-                input.array("offline_replicas", version >= 9, |input| input.i32("offline_replicas"))?;
+                input.array("offlineReplicas", flexible, |input| input.i32("offlineReplicas"))?;
         }
-        if version >= 9 {
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 9;
         output.i16(self.error_code);
         output.i32(self.partition_index);
         output.i32(self.leader_id);
         if version >= 7 {
             output.i32(self.leader_epoch);
         }
-        output.array(&self.replica_nodes, version >= 9, |output, item| {
+        output.array("replicaNodes", &self.replica_nodes, flexible, |output, item| {
             output.i32(*item);
             Ok(())
         })?;
-        output.array(&self.isr_nodes, version >= 9, |output, item| {
+        output.array("isrNodes", &self.isr_nodes, flexible, |output, item| {
             output.i32(*item);
             Ok(())
         })?;
         if version >= 5 {
-            output.array(&self.offline_replicas, version >= 9, |output, item| {
+            output.array("offlineReplicas", &self.offline_replicas, flexible, |output, item| {
                 output.i32(*item);
                 Ok(())
             })?;
         }
-        if version >= 9 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())

@@ -1,8 +1,12 @@
-//! `OffsetForLeaderEpochRequest` v2–4, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `OffsetForLeaderEpochRequest` v2–4, flexible from v4. Generated from Kafka's
+//! `OffsetForLeaderEpochRequest.json` by `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
+use crate::message::Request;
 use crate::str::Str;
 
 /// `OffsetForLeaderEpochRequest`.
@@ -27,24 +31,28 @@ impl Message for OffsetForLeaderEpochRequest {
     const FLEXIBLE_FROM: i16 = 4;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 4;
         let mut value = Self::default();
         if version >= 3 {
-            value.replica_id = input.i32("replica_id")?;
+            value.replica_id = input.i32("replicaId")?;
         }
         value.topics =
-            input.array("topics", version >= 4, |input| OffsetForLeaderTopic::decode(input, version))?;
-        if version >= 4 {
+            input.array("topics", flexible, |input| OffsetForLeaderTopic::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 4;
         if version >= 3 {
             output.i32(self.replica_id);
         }
-        output.array(&self.topics, version >= 4, |output, item| item.encode(output, version))?;
-        if version >= 4 {
+        output.array("topics", &self.topics, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -52,7 +60,7 @@ impl Message for OffsetForLeaderEpochRequest {
 }
 
 /// Each topic to get offsets for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct OffsetForLeaderTopic {
     /// The topic name.
     pub topic: Str,
@@ -60,28 +68,25 @@ pub struct OffsetForLeaderTopic {
     pub partitions: Vec<OffsetForLeaderPartition>,
 }
 
-impl Default for OffsetForLeaderTopic {
-    fn default() -> Self {
-        Self { topic: Str::default(), partitions: Vec::new() }
-    }
-}
-
 impl OffsetForLeaderTopic {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 4;
         let mut value = Self::default();
-        value.topic = input.string("topic", version >= 4)?;
-        value.partitions = input
-            .array("partitions", version >= 4, |input| OffsetForLeaderPartition::decode(input, version))?;
-        if version >= 4 {
+        value.topic = input.string("topic", flexible)?;
+        value.partitions =
+            input.array("partitions", flexible, |input| OffsetForLeaderPartition::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.string(&self.topic, version >= 4)?;
-        output.array(&self.partitions, version >= 4, |output, item| item.encode(output, version))?;
-        if version >= 4 {
+        let flexible = version >= 4;
+        output.string("topic", &self.topic, flexible)?;
+        output
+            .array("partitions", &self.partitions, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -93,7 +98,10 @@ impl OffsetForLeaderTopic {
 pub struct OffsetForLeaderPartition {
     /// The partition index.
     pub partition: i32,
-    /// An epoch used to fence consumers/replicas with old metadata. If the epoch provided by the client is larger than the current epoch known to the broker, then the UNKNOWN_LEADER_EPOCH error code will be returned. If the provided epoch is smaller, then the FENCED_LEADER_EPOCH error code will be returned.
+    /// An epoch used to fence consumers/replicas with old metadata. If the epoch provided by the client is
+    /// larger than the current epoch known to the broker, then the UNKNOWN_LEADER_EPOCH error code will be
+    /// returned. If the provided epoch is smaller, then the FENCED_LEADER_EPOCH error code will be
+    /// returned.
     pub current_leader_epoch: i32,
     /// The epoch to look up an offset for.
     pub leader_epoch: i32,
@@ -107,23 +115,29 @@ impl Default for OffsetForLeaderPartition {
 
 impl OffsetForLeaderPartition {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 4;
         let mut value = Self::default();
         value.partition = input.i32("partition")?;
-        value.current_leader_epoch = input.i32("current_leader_epoch")?;
-        value.leader_epoch = input.i32("leader_epoch")?;
-        if version >= 4 {
+        value.current_leader_epoch = input.i32("currentLeaderEpoch")?;
+        value.leader_epoch = input.i32("leaderEpoch")?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 4;
         output.i32(self.partition);
         output.i32(self.current_leader_epoch);
         output.i32(self.leader_epoch);
-        if version >= 4 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
     }
+}
+
+impl Request for OffsetForLeaderEpochRequest {
+    type Response = super::offset_for_leader_epoch_response::OffsetForLeaderEpochResponse;
 }

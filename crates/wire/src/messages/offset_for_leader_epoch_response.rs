@@ -1,23 +1,21 @@
-//! `OffsetForLeaderEpochResponse` v2–4, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `OffsetForLeaderEpochResponse` v2–4, flexible from v4. Generated from Kafka's
+//! `OffsetForLeaderEpochResponse.json` by `cargo xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
 use crate::str::Str;
 
 /// `OffsetForLeaderEpochResponse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct OffsetForLeaderEpochResponse {
-    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero if the request did not violate any quota.
+    /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
+    /// if the request did not violate any quota.
     pub throttle_time_ms: i32,
     /// Each topic we fetched offsets for.
     pub topics: Vec<OffsetForLeaderTopicResult>,
-}
-
-impl Default for OffsetForLeaderEpochResponse {
-    fn default() -> Self {
-        Self { throttle_time_ms: 0, topics: Vec::new() }
-    }
 }
 
 impl Message for OffsetForLeaderEpochResponse {
@@ -27,20 +25,24 @@ impl Message for OffsetForLeaderEpochResponse {
     const FLEXIBLE_FROM: i16 = 4;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 4;
         let mut value = Self::default();
-        value.throttle_time_ms = input.i32("throttle_time_ms")?;
-        value.topics = input
-            .array("topics", version >= 4, |input| OffsetForLeaderTopicResult::decode(input, version))?;
-        if version >= 4 {
+        value.throttle_time_ms = input.i32("throttleTimeMs")?;
+        value.topics =
+            input.array("topics", flexible, |input| OffsetForLeaderTopicResult::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 4;
         output.i32(self.throttle_time_ms);
-        output.array(&self.topics, version >= 4, |output, item| item.encode(output, version))?;
-        if version >= 4 {
+        output.array("topics", &self.topics, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -48,7 +50,7 @@ impl Message for OffsetForLeaderEpochResponse {
 }
 
 /// Each topic we fetched offsets for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct OffsetForLeaderTopicResult {
     /// The topic name.
     pub topic: Str,
@@ -56,28 +58,25 @@ pub struct OffsetForLeaderTopicResult {
     pub partitions: Vec<EpochEndOffset>,
 }
 
-impl Default for OffsetForLeaderTopicResult {
-    fn default() -> Self {
-        Self { topic: Str::default(), partitions: Vec::new() }
-    }
-}
-
 impl OffsetForLeaderTopicResult {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 4;
         let mut value = Self::default();
-        value.topic = input.string("topic", version >= 4)?;
+        value.topic = input.string("topic", flexible)?;
         value.partitions =
-            input.array("partitions", version >= 4, |input| EpochEndOffset::decode(input, version))?;
-        if version >= 4 {
+            input.array("partitions", flexible, |input| EpochEndOffset::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.string(&self.topic, version >= 4)?;
-        output.array(&self.partitions, version >= 4, |output, item| item.encode(output, version))?;
-        if version >= 4 {
+        let flexible = version >= 4;
+        output.string("topic", &self.topic, flexible)?;
+        output
+            .array("partitions", &self.partitions, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -105,23 +104,25 @@ impl Default for EpochEndOffset {
 
 impl EpochEndOffset {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 4;
         let mut value = Self::default();
-        value.error_code = input.i16("error_code")?;
+        value.error_code = input.i16("errorCode")?;
         value.partition = input.i32("partition")?;
-        value.leader_epoch = input.i32("leader_epoch")?;
-        value.end_offset = input.i64("end_offset")?;
-        if version >= 4 {
+        value.leader_epoch = input.i32("leaderEpoch")?;
+        value.end_offset = input.i64("endOffset")?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 4;
         output.i16(self.error_code);
         output.i32(self.partition);
         output.i32(self.leader_epoch);
         output.i64(self.end_offset);
-        if version >= 4 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())

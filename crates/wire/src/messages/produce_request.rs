@@ -1,29 +1,29 @@
-//! `ProduceRequest` v3–13, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `ProduceRequest` v3–13, flexible from v9. Generated from Kafka's `ProduceRequest.json` by `cargo
+//! xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
+use crate::message::Request;
 use crate::records::Records;
 use crate::str::Str;
 use highwater_types::TopicId;
 
 /// `ProduceRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ProduceRequest {
     /// The transactional ID, or null if the producer is not transactional.
     pub transactional_id: Option<Str>,
-    /// The number of acknowledgments the producer requires the leader to have received before considering a request complete. Allowed values: 0 for no acknowledgments, 1 for only the leader and -1 for the full ISR.
+    /// The number of acknowledgments the producer requires the leader to have received before considering a
+    /// request complete. Allowed values: 0 for no acknowledgments, 1 for only the leader and -1 for the
+    /// full ISR.
     pub acks: i16,
     /// The timeout to await a response in milliseconds.
     pub timeout_ms: i32,
     /// Each topic to produce to.
     pub topic_data: Vec<TopicProduceData>,
-}
-
-impl Default for ProduceRequest {
-    fn default() -> Self {
-        Self { transactional_id: None, acks: 0, timeout_ms: 0, topic_data: Vec::new() }
-    }
 }
 
 impl Message for ProduceRequest {
@@ -33,24 +33,28 @@ impl Message for ProduceRequest {
     const FLEXIBLE_FROM: i16 = 9;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 9;
         let mut value = Self::default();
-        value.transactional_id = input.nullable_string("transactional_id", version >= 9)?;
+        value.transactional_id = input.nullable_string("transactionalId", flexible)?;
         value.acks = input.i16("acks")?;
-        value.timeout_ms = input.i32("timeout_ms")?;
+        value.timeout_ms = input.i32("timeoutMs")?;
         value.topic_data =
-            input.array("topic_data", version >= 9, |input| TopicProduceData::decode(input, version))?;
-        if version >= 9 {
+            input.array("topicData", flexible, |input| TopicProduceData::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.nullable_string(self.transactional_id.as_ref(), version >= 9)?;
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 9;
+        output.nullable_string("transactionalId", self.transactional_id.as_ref(), flexible)?;
         output.i16(self.acks);
         output.i32(self.timeout_ms);
-        output.array(&self.topic_data, version >= 9, |output, item| item.encode(output, version))?;
-        if version >= 9 {
+        output.array("topicData", &self.topic_data, flexible, |output, item| item.encode(output, version))?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -58,7 +62,7 @@ impl Message for ProduceRequest {
 }
 
 /// Each topic to produce to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct TopicProduceData {
     /// The topic name. (v3–12)
     pub name: Str,
@@ -68,38 +72,36 @@ pub struct TopicProduceData {
     pub partition_data: Vec<PartitionProduceData>,
 }
 
-impl Default for TopicProduceData {
-    fn default() -> Self {
-        Self { name: Str::default(), topic_id: TopicId::default(), partition_data: Vec::new() }
-    }
-}
-
 impl TopicProduceData {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 9;
         let mut value = Self::default();
         if version <= 12 {
-            value.name = input.string("name", version >= 9)?;
+            value.name = input.string("name", flexible)?;
         }
         if version >= 13 {
-            value.topic_id = input.uuid("topic_id")?;
+            value.topic_id = input.uuid("topicId")?;
         }
-        value.partition_data = input
-            .array("partition_data", version >= 9, |input| PartitionProduceData::decode(input, version))?;
-        if version >= 9 {
+        value.partition_data =
+            input.array("partitionData", flexible, |input| PartitionProduceData::decode(input, version))?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 9;
         if version <= 12 {
-            output.string(&self.name, version >= 9)?;
+            output.string("name", &self.name, flexible)?;
         }
         if version >= 13 {
             output.uuid(self.topic_id);
         }
-        output.array(&self.partition_data, version >= 9, |output, item| item.encode(output, version))?;
-        if version >= 9 {
+        output.array("partitionData", &self.partition_data, flexible, |output, item| {
+            item.encode(output, version)
+        })?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
@@ -107,7 +109,7 @@ impl TopicProduceData {
 }
 
 /// Each partition to produce to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct PartitionProduceData {
     /// The partition index.
     pub index: i32,
@@ -115,29 +117,29 @@ pub struct PartitionProduceData {
     pub records: Option<Records>,
 }
 
-impl Default for PartitionProduceData {
-    fn default() -> Self {
-        Self { index: 0, records: Some(Records::default()) }
-    }
-}
-
 impl PartitionProduceData {
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 9;
         let mut value = Self::default();
         value.index = input.i32("index")?;
-        value.records = input.nullable_records("records", version >= 9)?;
-        if version >= 9 {
+        value.records = input.nullable_records("records", flexible)?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 9;
         output.i32(self.index);
-        output.nullable_records(self.records.as_ref(), version >= 9)?;
-        if version >= 9 {
+        output.nullable_records("records", self.records.as_ref(), flexible)?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
     }
+}
+
+impl Request for ProduceRequest {
+    type Response = super::produce_response::ProduceResponse;
 }

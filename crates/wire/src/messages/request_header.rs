@@ -1,7 +1,10 @@
-//! `RequestHeader` v1–2, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `RequestHeader` v1–2, flexible from v2. Generated from Kafka's `RequestHeader.json` by `cargo xtask
+//! codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
 use crate::str::Str;
 
@@ -36,23 +39,27 @@ impl Message for RequestHeader {
     const FLEXIBLE_FROM: i16 = 2;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 2;
         let mut value = Self::default();
-        value.request_api_key = input.i16("request_api_key")?;
-        value.request_api_version = input.i16("request_api_version")?;
-        value.correlation_id = input.i32("correlation_id")?;
-        value.client_id = input.nullable_string("client_id", false)?;
-        if version >= 2 {
+        value.request_api_key = input.i16("requestApiKey")?;
+        value.request_api_version = input.i16("requestApiVersion")?;
+        value.correlation_id = input.i32("correlationId")?;
+        value.client_id = input.nullable_string("clientId", false)?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 2;
         output.i16(self.request_api_key);
         output.i16(self.request_api_version);
         output.i32(self.correlation_id);
-        output.nullable_string(self.client_id.as_ref(), false)?;
-        if version >= 2 {
+        output.nullable_string("clientId", self.client_id.as_ref(), false)?;
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())

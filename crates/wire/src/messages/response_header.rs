@@ -1,20 +1,17 @@
-//! `ResponseHeader` v0–1, generated from Kafka's schema of that name by `cargo xtask codegen`.
+//! `ResponseHeader` v0–1, flexible from v1. Generated from Kafka's `ResponseHeader.json` by `cargo
+//! xtask codegen`; do not edit.
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
+use crate::decode::DecodeError;
+use crate::decode::Decoder;
+use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::message::Message;
 
 /// `ResponseHeader`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ResponseHeader {
     /// The correlation ID of this response.
     pub correlation_id: i32,
-}
-
-impl Default for ResponseHeader {
-    fn default() -> Self {
-        Self { correlation_id: 0 }
-    }
 }
 
 impl Message for ResponseHeader {
@@ -24,17 +21,21 @@ impl Message for ResponseHeader {
     const FLEXIBLE_FROM: i16 = 1;
 
     fn decode(input: &mut Decoder, version: i16) -> Result<Self, DecodeError> {
+        input.check_version::<Self>(version)?;
+        let flexible = version >= 1;
         let mut value = Self::default();
-        value.correlation_id = input.i32("correlation_id")?;
-        if version >= 1 {
+        value.correlation_id = input.i32("correlationId")?;
+        if flexible {
             input.skip_tagged_fields()?;
         }
         Ok(value)
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        output.check_version::<Self>(version)?;
+        let flexible = version >= 1;
         output.i32(self.correlation_id);
-        if version >= 1 {
+        if flexible {
             output.no_tagged_fields();
         }
         Ok(())
