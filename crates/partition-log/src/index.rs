@@ -94,6 +94,10 @@ impl IndexEntries {
             }
             entries.times.push(entry);
         }
+        if entries.times.is_empty() {
+            // The first entry of the offset index comes with one of the time index, unless no batch has a timestamp.
+            return Self::new(base_offset);
+        }
         entries.largest = entries.times.last().copied();
         entries
     }

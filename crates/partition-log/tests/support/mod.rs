@@ -342,6 +342,12 @@ impl Machine {
         assert!(self.model.end() >= self.written, "{}: a kill loses nothing that was written", self.at());
     }
 
+    /// The process dies after a failure: what was written may be gone, what was visible may not.
+    pub fn kill_without_promise(&mut self) {
+        let disk = self.disk.kill();
+        self.restart_on(disk);
+    }
+
     /// The power fails: what was not synced may be gone.
     pub fn power_loss(&mut self) {
         let seed = self.random.number();

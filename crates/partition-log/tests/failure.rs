@@ -1,0 +1,345 @@
+//! Writes and syncs that fail, hints that are damaged, logs with holes, and what reading costs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    unreachable_pub,
+    missing_docs
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use highwater_disk::sim::Fault;
+use highwater_disk::{Disk, Operation};
+use highwater_partition_log::*;
+use highwater_types::*;
+use highwater_wire::record::*;
+use support::{Machine, START, directory, environment, small_config};
+
+fn filled(seed: u64, policy: SyncPolicy) -> Machine {
+    let mut machine = Machine::new(seed, small_config(policy));
+    for _ in 0..40 {
+        machine.append_something();
+        machine.settle();
+    }
+    machine
+}
+
+fn names(machine: &Machine, suffix: &str) -> Vec<PathBuf> {
+    let entries = machine.disk.list(&directory()).unwrap();
+    let wanted = entries.into_iter().filter(|entry| entry.name.ends_with(suffix));
+    wanted.map(|entry| directory().join(entry.name)).collect()
+}
+
+#[test]
+fn a_full_disk_refuses_what_was_staged_and_the_log_goes_on_after_recovery() {
+    let mut machine = filled(1, SyncPolicy::Batch);
+    let end = machine.log.offsets().log_end_offset;
+    let plan = machine
+        .log
+        .read_plan(ReadRequest {
+            offset: Offset::ZERO,
+            max_bytes: 1000,
+            at_least_one_batch: true,
+            isolation: Isolation::ReadUncommitted,
+        })
+        .unwrap();
+    let batch = machine.build(Some(1), false);
+    machine.log.append(batch.clone(), Origin::Client, machine.now).unwrap();
+    machine.disk.fail_next(Operation::Write, ".log", Fault::OutOfSpace);
+    let mut job = machine.log.begin_write().unwrap();
+    let result = job.run();
+    assert!(matches!(machine.log.end_write(job, result), Err(LogFailure::OutOfSpace(_))));
+    let refused = machine.log.append(batch.clone(), Origin::Client, machine.now);
+    assert!(matches!(refused, Err(Refusal::Unavailable(_))));
+    assert!(machine.log.begin_write().is_none() && machine.log.begin_sync().is_none());
+    assert_eq!(machine.log.suspect(), None, "nothing is doubtful");
+    machine.checkpoint = Some(machine.log.checkpoint());
+    machine.recover(false);
+    assert_eq!(machine.log.offsets().log_end_offset, end);
+    assert!(!plan.run(ReadMode::Blocking).unwrap().records.is_empty(), "a read planned before goes on");
+    machine.append(batch);
+    machine.settle();
+    machine.check_all();
+}
+
+#[test]
+fn after_a_failed_sync_only_what_the_device_has_is_served() {
+    for seed in 0..30 {
+        let mut machine = filled(seed, SyncPolicy::Batch);
+        let good = machine.log.offsets().high_watermark;
+        for _ in 0..3 {
+            let batch = machine.build(Some(1), false);
+            machine.append(batch);
+            machine.write();
+        }
+        machine.disk.fail_next_sync(".log");
+        let job = machine.log.begin_sync().unwrap();
+        let result = job.run();
+        assert!(result.is_err());
+        assert!(machine.log.end_sync(job, result).is_err());
+        assert_eq!(machine.log.suspect().map(|suspect| suspect.offset), Some(good));
+        machine.checkpoint = Some(machine.log.checkpoint());
+        machine.kill_without_promise();
+        assert!(machine.log.offsets().log_end_offset >= good, "seed {seed}");
+        machine.checkpoint = Some(machine.log.checkpoint());
+        machine.check_all();
+        machine.power_loss();
+        machine.check_all();
+    }
+}
+
+#[test]
+fn missing_and_damaged_hints_are_rebuilt() {
+    for seed in 0..40 {
+        let mut machine = filled(seed, SyncPolicy::Batch);
+        machine.maintain();
+        machine.settle();
+        machine.checkpoint = Some(machine.log.close().unwrap());
+        let suffix = [".index", ".timeindex", ".snapshot", ".producers", EPOCHS];
+        let suffix = suffix[(seed % 5) as usize];
+        for path in names(&machine, suffix) {
+            match seed / 5 % 3 {
+                0 => machine.disk.remove_file(&path).unwrap(),
+                1 => drop(machine.disk.flip_bit(&path, 9)),
+                _ => {
+                    let file = machine.disk.open(&path, highwater_disk::OpenMode::ReadWrite).unwrap();
+                    let half = file.length().unwrap() / 2;
+                    // A time index that lacks whole entries is as good as any.
+                    file.set_length(if suffix == ".timeindex" { half.min(11) } else { half }).unwrap();
+                }
+            }
+        }
+        machine.boundary = None;
+        machine.recover(true);
+        machine.check_all();
+    }
+}
+
+/// A file that is missing, or lacks whole entries, looks as one does whose transactions were all committed.
+#[test]
+fn a_transaction_index_that_ends_inside_an_entry_is_rebuilt() {
+    let mut rebuilt = 0;
+    for seed in 0..20 {
+        let mut machine = filled(seed, SyncPolicy::Batch);
+        machine.checkpoint = Some(machine.log.close().unwrap());
+        for path in names(&machine, ".txnindex") {
+            let file = machine.disk.open(&path, highwater_disk::OpenMode::ReadWrite).unwrap();
+            let length = file.length().unwrap();
+            rebuilt += u64::from(length > 0);
+            file.set_length(length.saturating_sub(1)).unwrap();
+        }
+        machine.boundary = None;
+        machine.recover(true);
+        machine.check_all();
+    }
+    assert!(rebuilt > 5, "only {rebuilt} indexes were damaged");
+}
+
+const EPOCHS: &str = "leader-epoch-checkpoint";
+
+#[test]
+fn a_directory_of_another_topic_is_refused_and_left_alone() {
+    let machine = filled(3, SyncPolicy::Batch);
+    let mut other = environment(&machine.disk);
+    other.id.topic_id = TopicId([6; 16]);
+    let recovered = PartitionLog::recover(other, machine.config.clone(), RecoverLog::default(), START);
+    assert!(matches!(recovered, Err(LogError::OtherTopic { .. })));
+    machine.disk.remove_file(&directory().join("partition.metadata")).unwrap();
+    let recovered = PartitionLog::recover(
+        environment(&machine.disk),
+        machine.config.clone(),
+        RecoverLog::default(),
+        START,
+    );
+    assert!(matches!(recovered, Err(LogError::BadMetadata { .. })));
+}
+
+#[test]
+fn an_imported_log_keeps_its_offsets_epochs_and_holes() {
+    let mut config = small_config(SyncPolicy::Batch);
+    config.compact = true;
+    let mut machine = Machine::new(4, config);
+    let mut offsets = Vec::new();
+    for (index, base) in [0i64, 5, 6, 40, 41, 90, 200].into_iter().enumerate() {
+        let epoch = LeaderEpoch(index as i32 / 3);
+        let mut builder = BatchBuilder::new().position(Offset(base), epoch);
+        let value = Some(vec![7; 500].into());
+        builder.push(&Record { timestamp: Timestamp(START.0 + base), value, ..Record::default() });
+        let batch = builder.build().unwrap();
+        let appended = machine.log.append(batch.clone(), Origin::Import, START).unwrap();
+        assert_eq!(appended.base_offset, Offset(base));
+        machine.model.append(&batch, Offset(base), epoch);
+        offsets.push(base);
+    }
+    let backwards = BatchBuilder::new().position(Offset(10), LeaderEpoch(0)).build().unwrap();
+    assert!(machine.log.append(backwards, Origin::Import, START).is_err());
+    machine.now = Timestamp(START.0 + 300);
+    machine.settle();
+    machine.check_all();
+    machine.kill();
+    machine.check_all();
+    for wanted in 0..=200 {
+        let request = ReadRequest {
+            offset: Offset(wanted),
+            max_bytes: 1,
+            at_least_one_batch: true,
+            isolation: Isolation::ReadUncommitted,
+        };
+        machine.read_and_compare(request);
+    }
+    assert_eq!(machine.log.end_of_epoch(LeaderEpoch(0)).end_offset, Offset(40));
+}
+
+#[test]
+fn an_expired_log_is_emptied_and_goes_on_where_it_ended() {
+    let mut machine = filled(5, SyncPolicy::Batch);
+    machine.config.retention_ms = Some(1000);
+    machine.log.configure(machine.config.clone());
+    let end = machine.log.offsets().log_end_offset;
+    machine.now = Timestamp(machine.now.0 + 100_000);
+    machine.retain();
+    machine.maintain();
+    machine.maintain();
+    machine.retain();
+    assert_eq!(machine.log.offsets().log_start_offset, end);
+    assert_eq!((machine.log.size(), names(&machine, ".log").len()), (0, 0));
+    machine.kill();
+    assert_eq!(machine.log.offsets().log_end_offset, end);
+    let batch = machine.build(Some(1), false);
+    assert_eq!(machine.append(batch).base_offset, end, "the producer is still known");
+    machine.settle();
+    machine.check_all();
+    machine.power_loss();
+    machine.check_all();
+}
+
+/// Counts reads of segments.
+#[derive(Debug)]
+struct Counting(highwater_disk::RealDisk, Arc<AtomicU64>);
+
+#[derive(Debug)]
+struct CountingFile(Arc<dyn highwater_disk::File>, Arc<AtomicU64>);
+
+impl Disk for Counting {
+    fn open(
+        &self,
+        path: &Path,
+        mode: highwater_disk::OpenMode,
+    ) -> std::io::Result<Arc<dyn highwater_disk::File>> {
+        Ok(Arc::new(CountingFile(self.0.open(path, mode)?, self.1.clone())))
+    }
+    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        self.0.rename(from, to)
+    }
+    fn remove_file(&self, path: &Path) -> std::io::Result<()> {
+        self.0.remove_file(path)
+    }
+    fn create_directory(&self, path: &Path) -> std::io::Result<()> {
+        self.0.create_directory(path)
+    }
+    fn remove_directory(&self, path: &Path) -> std::io::Result<()> {
+        self.0.remove_directory(path)
+    }
+    fn sync_directory(&self, path: &Path) -> std::io::Result<()> {
+        self.0.sync_directory(path)
+    }
+    fn list(&self, path: &Path) -> std::io::Result<Vec<highwater_disk::Entry>> {
+        self.0.list(path)
+    }
+    fn free_bytes(&self, path: &Path) -> std::io::Result<u64> {
+        self.0.free_bytes(path)
+    }
+}
+
+impl highwater_disk::File for CountingFile {
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> std::io::Result<usize> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.read_at(buffer, position)
+    }
+    fn read_resident_at(&self, buffer: &mut [u8], position: u64) -> std::io::Result<Option<usize>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.read_resident_at(buffer, position)
+    }
+    fn write_at(&self, slices: &[std::io::IoSlice<'_>], position: u64) -> std::io::Result<usize> {
+        self.0.write_at(slices, position)
+    }
+    fn sync_data(&self) -> std::io::Result<()> {
+        self.0.sync_data()
+    }
+    fn set_length(&self, length: u64) -> std::io::Result<()> {
+        self.0.set_length(length)
+    }
+    fn allocate(&self, position: u64, size: u64) -> std::io::Result<()> {
+        self.0.allocate(position, size)
+    }
+    fn length(&self) -> std::io::Result<u64> {
+        self.0.length()
+    }
+    fn drop_cache(&self) -> std::io::Result<()> {
+        self.0.drop_cache()
+    }
+    fn as_std(&self) -> Option<&std::fs::File> {
+        self.0.as_std()
+    }
+}
+
+#[test]
+fn a_read_costs_the_same_at_both_ends_of_a_gigabyte() {
+    let path = std::env::temp_dir().join(format!("highwater-log-{}", std::process::id()));
+    std::fs::create_dir(&path).unwrap();
+    let reads = Arc::new(AtomicU64::new(0));
+    let environment = LogEnvironment {
+        disk: Arc::new(Counting(highwater_disk::RealDisk, reads.clone())),
+        directory: path.clone(),
+        id: TopicIdPartition { topic_id: TopicId([5; 16]), partition: 0 },
+        topic: "topic".into(),
+    };
+    let config = LogConfig { sync_policy: SyncPolicy::Never, ..LogConfig::default() };
+    let mut log = PartitionLog::create(environment, config).unwrap();
+    let mut builder = BatchBuilder::new();
+    let value = Some(vec![7; 255 << 10].into());
+    builder.push(&Record { timestamp: START, value, ..Record::default() });
+    let batch = builder.build().unwrap();
+    let count = 4100;
+    for _ in 0..count {
+        log.append(batch.clone(), Origin::Client, START).unwrap();
+        if log.staged_bytes() > 4 << 20 {
+            let mut job = log.begin_write().unwrap();
+            let result = job.run();
+            log.end_write(job, result).unwrap();
+        }
+    }
+    while let Some(mut job) = log.begin_write() {
+        let result = job.run();
+        log.end_write(job, result).unwrap();
+    }
+    let mut cost = |offset: i64| {
+        let request = ReadRequest {
+            offset: Offset(offset),
+            max_bytes: 1 << 20,
+            at_least_one_batch: true,
+            isolation: Isolation::ReadUncommitted,
+        };
+        let before = reads.load(Ordering::Relaxed);
+        let outcome = log.read_plan(request).unwrap().run(ReadMode::Blocking).unwrap();
+        assert!(outcome.size() > 200 << 10);
+        reads.load(Ordering::Relaxed) - before
+    };
+    let costs: Vec<u64> = [1, 10, count / 2, count - 20, count - 1].into_iter().map(&mut cost).collect();
+    std::fs::remove_dir_all(&path).unwrap();
+    assert!(costs.iter().all(|&cost| cost <= 8), "{costs:?}");
+    assert!(costs[1] == costs[2] && costs[2] == costs[3], "{costs:?}");
+}
