@@ -1,5 +1,7 @@
 //! The clean stop of one log.
 
+use highwater_types::{LeaderEpoch, Offset};
+
 use crate::{LogCheckpoint, LogError, PartitionLog};
 
 impl PartitionLog {
@@ -22,7 +24,9 @@ impl PartitionLog {
         if let Some(active) = self.slots.last() {
             active.index.finish();
         }
-        if end != self.recovery_point || self.epochs_changed {
+        let untouched =
+            self.slots.is_empty() && end.offset == Offset::ZERO && self.leader_epoch == LeaderEpoch::ZERO;
+        if !untouched && (end != self.recovery_point || self.epochs_changed) {
             self.flush_now()?;
         }
         Ok(self.checkpoint())

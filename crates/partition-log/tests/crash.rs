@@ -16,6 +16,7 @@
 
 mod support;
 
+use highwater_disk::sim::Lies;
 use highwater_partition_log::*;
 use support::{Machine, small_config};
 
@@ -235,4 +236,25 @@ fn readers_are_told_by_the_epoch_that_a_tail_they_saw_is_gone() {
     machine.settle();
     machine.check_all();
     assert_eq!(machine.log.end_of_epoch(seen.leader_epoch).end_offset, end.end_offset);
+}
+
+/// The checker is checked: with syncs that only pretend, acknowledged records are lost, and that must be noticed.
+#[test]
+fn syncs_that_lie_are_caught() {
+    for lies in [Lies { sync: true, sync_directory: false }, Lies { sync: false, sync_directory: true }] {
+        let caught = (0..20).any(|seed| {
+            let lossy = std::panic::catch_unwind(|| {
+                let mut machine = Machine::new(seed, small_config(SyncPolicy::Batch));
+                machine.disk.set_lies(lies);
+                for _ in 0..40 {
+                    machine.append_something();
+                    machine.settle();
+                }
+                machine.power_loss();
+                machine.check_all();
+            });
+            lossy.is_err()
+        });
+        assert!(caught, "{lies:?} went unnoticed");
+    }
 }

@@ -201,6 +201,19 @@ fn an_imported_log_keeps_its_offsets_epochs_and_holes() {
 }
 
 #[test]
+fn a_log_that_was_never_written_stops_and_starts_without_a_file() {
+    let mut machine = Machine::new(6, small_config(SyncPolicy::Batch));
+    machine.restart_clean();
+    machine.restart_clean();
+    assert_eq!(machine.disk.list(&directory()).unwrap().len(), 1, "partition.metadata");
+    machine.kill();
+    let batch = machine.build(None, false);
+    machine.append(batch);
+    machine.settle();
+    machine.check_all();
+}
+
+#[test]
 fn an_expired_log_is_emptied_and_goes_on_where_it_ended() {
     let mut machine = filled(5, SyncPolicy::Batch);
     machine.config.retention_ms = Some(1000);
