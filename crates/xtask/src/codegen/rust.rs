@@ -163,3 +163,39 @@ pub(super) fn method(kind: &Type) -> (&'static str, bool) {
         Type::Array(_) => ("array", true),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn versions(first: i16, last: i16) -> Versions {
+        Versions { first, last }
+    }
+
+    #[test]
+    fn conditions_say_only_what_is_not_known_already() {
+        let within = versions(4, 18);
+        assert_eq!(condition(versions(4, 18), within), None);
+        assert_eq!(condition(versions(7, 18), within).unwrap(), "version >= 7");
+        assert_eq!(condition(versions(4, 12), within).unwrap(), "version <= 12");
+        assert_eq!(condition(versions(7, 12), within).unwrap(), "(7..=12).contains(&version)");
+        assert_eq!(condition(versions(7, 7), within).unwrap(), "version == 7");
+        assert_eq!(condition_outside(versions(4, 18), within), None);
+        assert_eq!(condition_outside(versions(16, 18), within).unwrap(), "version < 16");
+        assert_eq!(condition_outside(versions(4, 12), within).unwrap(), "version > 12");
+    }
+
+    #[test]
+    fn names_change_their_form_and_keywords_are_avoided() {
+        assert_eq!(snake("ClientSoftwareName"), "client_software_name");
+        assert_eq!(snake("Type"), "type_");
+        assert_eq!(camel("ClientSoftwareName"), "clientSoftwareName");
+    }
+
+    #[test]
+    fn comments_are_wrapped_and_make_no_links_or_tags() {
+        let text = comment("///", &format!("[a] <b> {}", "word ".repeat(30)));
+        assert!(text.starts_with("/// \\[a\\] \\<b> word"));
+        assert!(text.lines().count() == 2 && text.lines().all(|line| line.len() < 110));
+    }
+}

@@ -1,7 +1,7 @@
 //! Kafka's message schemas (`common/message/*.json` in the `kafka-clients` jar), as far as the generator needs them.
 //!
-//! Versions are cut to those that can occur: of a field to those of its struct, of a struct to those of the fields that
-//! hold it, of a message to the stable ones. What is left of nothing is dropped.
+//! Versions are cut to those that can occur: of a field to those of its struct, of a struct to those of the field that
+//! holds it, of a message to the stable ones. What is left of nothing is dropped.
 
 use std::fs;
 use std::path::Path;
@@ -35,11 +35,6 @@ impl Versions {
 
     fn intersect(self, other: Self) -> Self {
         Self { first: self.first.max(other.first), last: self.last.min(other.last) }
-    }
-
-    /// The smallest range that holds both.
-    fn join(self, other: Self) -> Self {
-        Self { first: self.first.min(other.first), last: self.last.max(other.last) }
     }
 
     pub(super) fn is_empty(self) -> bool {
@@ -217,14 +212,9 @@ fn collect(
         if field.versions.is_empty() {
             continue;
         }
-        if let Some(part) = field.kind.part() {
-            if value.get("fields").is_some() {
-                collect(part, field.versions, &field.about, value, structs)?;
-            } else if let Some(known) = structs.iter_mut().find(|known| known.name == part) {
-                known.versions = known.versions.join(field.versions);
-            } else {
-                return Err(format!("{name}: no struct {part}"));
-            }
+        // Without fields of its own it is one of the message's common structs.
+        if let Some(part) = field.kind.part().filter(|_| value.get("fields").is_some()) {
+            collect(part, field.versions, &field.about, value, structs)?;
         }
         fields.push(field);
     }
