@@ -1,5 +1,16 @@
 //! The conformance suite over the local store, with its threads, on a simulated disk that loses power at the end.
 
+// Helpers of tests are not tests to clippy; a panic is how a test fails.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
+)]
+
 mod common;
 
 use std::path::Path;

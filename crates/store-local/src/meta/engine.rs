@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
-use highwater_disk::{Disk, OpenMode, Operation};
+use highwater_disk::{Disk, File, OpenMode, Operation};
 use highwater_store::{MetaChange, MetaError, MetaKey, MetaRecord};
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
 
@@ -29,27 +30,37 @@ pub(super) fn encode(changes: &[MetaChange]) -> Result<Vec<EncodedChange>, MetaE
 
 pub(super) struct Engine {
     database: Database,
+    file: Arc<dyn File>,
+    /// From this file size on, commits leave behind what saves the walk after an unclean end.
+    quick_repair_from: u64,
     observer: Observer,
 }
 
 impl Engine {
     /// Opens a file that is there. Everything in it is durable when this returns. An empty file becomes a
     /// database in which the first [`Engine::write`] makes the table.
-    pub(super) fn open(disk: &dyn Disk, path: &Path, observer: &Observer) -> Result<Self, redb::Error> {
+    pub(super) fn open(
+        disk: &dyn Disk,
+        path: &Path,
+        observer: &Observer,
+        quick_repair_from: u64,
+    ) -> Result<Self, redb::Error> {
         observer.forget();
         let file = observer.watch(Operation::Open, disk.open(path, OpenMode::ReadWrite))?;
         observer.watch(Operation::Sync, file.sync_data())?;
         observer.watch(Operation::Read, file.drop_cache())?;
-        let backend = FileBackend { file, observer: observer.clone() };
+        let backend = FileBackend { file: Arc::clone(&file), observer: observer.clone() };
         let open = || Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend);
-        Ok(Self { database: guard(open)?, observer: observer.clone() })
+        Ok(Self { database: guard(open)?, file, quick_repair_from, observer: observer.clone() })
     }
 
     /// Applies the changes of all commits, in order, in one durable transaction.
     pub(super) fn write(&self, commits: &[Vec<EncodedChange>]) -> Result<(), redb::Error> {
         self.observer.forget();
+        let quick_repair = self.file.length()? >= self.quick_repair_from;
         guard(|| {
-            let transaction = self.database.begin_write()?;
+            let mut transaction = self.database.begin_write()?;
+            transaction.set_quick_repair(quick_repair);
             {
                 let mut table = transaction.open_table(RECORDS)?;
                 for (key, value) in commits.iter().flatten() {

@@ -5,7 +5,8 @@
 //! - The file appears under its name only when it is a whole database, and its name is durable before it is used.
 //! - What is loaded is durable: before the file is read, what an earlier process left in memory is synced and the page
 //!   cache dropped, so that pages of a sync that once failed are not taken for stored ones.
-//! - A commit is one durable write of redb (one phase, checksums); after an unclean end redb walks the file once.
+//! - A commit is one sync (one phase, checksums), and after an unclean end redb walks the file once; a large file gets
+//!   a second sync in each commit instead (two phases, quick repair), so that a start never waits long.
 //! - When space runs out nothing of the commit is there, and the next commit tries again. After any other failure
 //!   nothing is taken until the process is restarted: a sync is never repeated.
 //!

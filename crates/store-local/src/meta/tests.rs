@@ -1,5 +1,6 @@
 //! The store over the simulated disk: crashes at every operation, full and failing disks; and on the real one.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,8 +14,13 @@ use super::{MetaCore, RedbMetaStore};
 
 const FILE: &str = "meta.redb";
 
+thread_local! {
+    /// The file size from which on commits have two phases, for the test that runs on this thread.
+    static QUICK_REPAIR_FROM: Cell<u64> = const { Cell::new(u64::MAX) };
+}
+
 fn open(disk: &Arc<SimDisk>) -> Result<MetaCore, MetaError> {
-    MetaCore::open(Arc::clone(disk) as Arc<dyn Disk>, Path::new(FILE))
+    MetaCore::open_with(Arc::clone(disk) as Arc<dyn Disk>, Path::new(FILE), QUICK_REPAIR_FROM.get())
 }
 
 fn producer_ids(next: i64) -> MetaChange {
@@ -98,6 +104,16 @@ fn check_after_crash(disk: &Arc<SimDisk>, (acknowledged, begun): Progress, what:
 
 #[test]
 fn a_crash_at_every_operation_keeps_what_was_committed_and_nothing_by_halves() {
+    crash_at_every_operation();
+}
+
+#[test]
+fn so_it_does_with_commits_in_two_phases() {
+    QUICK_REPAIR_FROM.set(0);
+    crash_at_every_operation();
+}
+
+fn crash_at_every_operation() {
     let whole = SimDisk::new(0);
     assert_eq!(script(&whole, script(&whole, (0, 0))), (24, 24));
     let operations = whole.operations();
