@@ -1,0 +1,137 @@
+//! The work of one write: beginning segments where the log rolls, and gathered writes. Runs without any lock.
+
+use std::io::{ErrorKind, IoSlice};
+use std::path::Path;
+use std::sync::Arc;
+
+use highwater_disk::{DiskError, File, OpenMode, Operation, write_all_at};
+use highwater_types::{Offset, Position};
+
+use crate::names::{PREPARED, Place};
+use crate::staging::{Chunk, Run, Unsynced};
+use crate::{LogPoint, Segment};
+
+/// Slices of one system call: half of what Linux takes, so that they fit on the stack of a small thread.
+const SLICES_MAX: usize = 512;
+
+/// Writes what was staged. Made by [`Wal::begin_write`](crate::Wal::begin_write), handed back to
+/// [`Wal::end_write`](crate::Wal::end_write) with the result of [`WriteJob::run`], which is called once.
+#[derive(Debug)]
+pub struct WriteJob {
+    pub(crate) place: Arc<Place>,
+    pub(crate) chunk: Chunk,
+    /// The segment that was active before; `None` when there was none.
+    pub(crate) active: Option<Arc<Segment>>,
+    /// Whether `next.prep` may be taken.
+    pub(crate) prepared: bool,
+    /// Segments that the job began, ascending.
+    pub(crate) created: Vec<Arc<Segment>>,
+    pub(crate) end: LogPoint,
+}
+
+impl WriteJob {
+    /// Writes. Waits for the disk.
+    ///
+    /// # Errors
+    /// What the file system says first. When it was lack of space, what the job had written is taken back as far as
+    /// possible; otherwise it is unknown how much was written.
+    pub fn run(&mut self) -> Result<(), DiskError> {
+        let result = self.write();
+        if let Err(error) = &result
+            && error.is_out_of_space()
+        {
+            self.take_back();
+        }
+        result
+    }
+
+    /// Bytes that it writes.
+    pub fn bytes(&self) -> u64 {
+        self.chunk.bytes
+    }
+
+    /// Place behind the last entry that it writes.
+    pub fn end(&self) -> LogPoint {
+        self.end
+    }
+
+    fn write(&mut self) -> Result<(), DiskError> {
+        let mut current = self.active.clone();
+        let mut end = current.as_ref().map_or(Position::ZERO, |segment| segment.end());
+        for index in 0..self.chunk.runs.len() {
+            let Some(run) = self.chunk.runs.get(index).copied() else { break };
+            let segment = match current.take().filter(|_| !run.begins) {
+                Some(segment) => segment,
+                None => {
+                    self.seal(end)?;
+                    self.begin_segment(run.segment)?
+                }
+            };
+            let file = segment.writable_file()?;
+            self.chunk.written.push(Unsynced { segment: segment.clone(), file: file.clone() });
+            self.write_run(file.as_ref(), &run, &segment)?;
+            end = run.end;
+            current = Some(segment);
+        }
+        Ok(())
+    }
+
+    /// Gives back what was reserved behind the end of the segment that gets no more entries.
+    fn seal(&self, end: Position) -> Result<(), DiskError> {
+        let sealed = self.created.last().or(self.active.as_ref());
+        sealed.map_or(Ok(()), |segment| segment.trim(end).map(drop))
+    }
+
+    fn begin_segment(&mut self, base_offset: Offset) -> Result<Arc<Segment>, DiskError> {
+        let segment = Arc::new(Segment::new(self.place.clone(), base_offset, Position::ZERO));
+        let path = segment.path();
+        let renamed = std::mem::take(&mut self.prepared) && self.take_prepared(&path)?;
+        segment.set_reserved(renamed);
+        let mode = if renamed { OpenMode::ReadWrite } else { OpenMode::CreateNew };
+        self.created.push(segment.clone());
+        let file = self.place.disk.open(&path, mode).map_err(DiskError::at(Operation::Open, &path))?;
+        segment.set_writable_file(file);
+        Ok(segment)
+    }
+
+    /// Gives the prepared file its name; `false` when it is gone.
+    fn take_prepared(&self, path: &Path) -> Result<bool, DiskError> {
+        match self.place.rename(&self.place.path(PREPARED), path) {
+            Err(error) if error.source.kind() == ErrorKind::NotFound => Ok(false),
+            result => result.map(|()| true),
+        }
+    }
+
+    fn write_run(&self, file: &dyn File, run: &Run, segment: &Segment) -> Result<(), DiskError> {
+        let mut slices = self.chunk.slices(run);
+        let mut buffer = [IoSlice::new(&[]); SLICES_MAX];
+        let mut position = run.start.0;
+        loop {
+            let count = slices.fill(&mut buffer);
+            let Some(filled) = buffer.get_mut(..count).filter(|filled| !filled.is_empty()) else {
+                return Ok(());
+            };
+            let size: u64 = filled.iter().map(|slice| slice.len() as u64).sum();
+            write_all_at(file, filled, position).map_err(|source| DiskError {
+                operation: Operation::Write,
+                path: segment.path(),
+                source,
+            })?;
+            position = position.saturating_add(size);
+        }
+    }
+
+    /// Nothing that the job wrote was published: gives the space back, so that recovery finds the log as it was. What
+    /// cannot be taken back, recovery cuts.
+    fn take_back(&mut self) {
+        while let Some(segment) = self.created.pop() {
+            let _ = self.place.disk.remove_file(&segment.path());
+        }
+        let first = self.chunk.runs.first().filter(|run| !run.begins);
+        if let (Some(run), Some(active)) = (first, &self.active)
+            && let Ok(file) = active.writable_file()
+        {
+            let _ = file.set_length(run.start.0);
+        }
+    }
+}
