@@ -10,11 +10,19 @@ use highwater_types::ProducerId;
 use super::{CLOSED, LocalPartition, Mode};
 use crate::waiters::Wakers;
 
+/// Jobs of one log that are run in one turn.
+const JOBS_PER_TURN: usize = 4;
+
 impl LocalPartition {
     /// Does the background work that the log has to do now, and takes its checkpoint.
     pub(crate) fn maintain(&self) {
         self.upkeep_queued.store(false, Ordering::Release);
-        while self.maintain_once() {}
+        // A job that failed is due again at once: the rest is left to the next change or look for retention.
+        for _ in 0..JOBS_PER_TURN {
+            if !self.maintain_once() {
+                break;
+            }
+        }
         let inner = self.lock();
         // Offline partitions have set their entry when they failed; those still recovering keep the one they had.
         if let (Some(log), Mode::Online | Mode::Full(_)) = (&inner.log, &inner.mode) {
