@@ -109,7 +109,8 @@ fn check(driven: &Driven, expected: &BTreeMap<(TopicIdPartition, i64), Bytes>, w
 }
 
 /// One run with a crash within operation `at` (none at 0). Returns the operations of the run.
-fn run(seed: u64, at: u64) -> u64 {
+fn run(seed: u64, at: u64, turns: u64) -> u64 {
+    println!("seed {seed}, crash at {at}");
     let what = |stage: &str| format!("seed {seed}, crash at {at}, {stage}");
     let disk = SimDisk::new(seed);
     let driven = reopen_empty(&disk);
@@ -120,7 +121,7 @@ fn run(seed: u64, at: u64) -> u64 {
     }
     let mut random = Random::new(seed);
     let mut clients = Clients::default();
-    serve(&driven, &disk, &mut random, &mut clients, 120);
+    serve(&driven, &disk, &mut random, &mut clients, turns);
     let operations = disk.operations() - before;
     drop(driven);
 
@@ -160,11 +161,12 @@ fn reopen_empty(disk: &Arc<SimDisk>) -> Driven {
 
 #[test]
 fn what_was_acknowledged_survives_a_crash_at_any_operation() {
-    for seed in 1..=3 {
-        let operations = run(seed, 0);
-        assert!(operations > 50, "seed {seed}: only {operations} operations");
-        for at in 1..=operations {
-            run(seed, at);
+    // Every operation of a short run, and some of longer ones.
+    for (seed, turns, stride) in [(1, 80, 1), (2, 150, 3), (3, 150, 5)] {
+        let operations = run(seed, 0, turns);
+        assert!(operations > 20, "seed {seed}: only {operations} operations");
+        for at in (1..=operations).step_by(stride) {
+            run(seed, at, turns);
         }
     }
 }

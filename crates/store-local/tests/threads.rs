@@ -26,6 +26,9 @@ use highwater_store::{Acknowledgement, LogStore, NewPartition, Partition, Partit
 use highwater_store_local::{Clock, DataDirectory, LocalOptions, LocalStore, OpenError};
 use highwater_types::{Offset, Timestamp};
 
+/// What the wall clock says to appends; the batches are stamped about then.
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
 fn partitions(count: i32) -> Vec<NewPartition> {
     (0..count).map(|partition| new_partition(1, partition)).collect()
 }
@@ -59,7 +62,7 @@ fn while_a_sync_is_held_its_answer_waits_and_other_partitions_go_on() {
     gate.close("topic1-0/");
     let _open = OpenAtEnd(Arc::clone(&gate));
     let append = |partition: &Arc<dyn Partition>, tag| {
-        partition.append(batch(1, 100, tag), Origin::Client, Timestamp(1)).unwrap()
+        partition.append(batch(1, 100, tag), Origin::Client, NOW).unwrap()
     };
     let first = append(&held, 1);
     let mut durable = held.acknowledged(&first, Acknowledgement::Durable);
@@ -92,7 +95,7 @@ fn closing_gives_up_on_a_device_that_does_not_answer() {
     gate.close("topic1-0/");
     let _open = OpenAtEnd(Arc::clone(&gate));
     let partition = store.partition(id(1, 0)).unwrap();
-    partition.append(batch(1, 100, 1), Origin::Client, Timestamp(1)).unwrap();
+    partition.append(batch(1, 100, 1), Origin::Client, NOW).unwrap();
     gate.wait_for_sync();
     assert!(block_on(store.close()).is_err());
     assert!(!directory.path().join("clean-stop").exists());
@@ -117,7 +120,7 @@ fn thousands_of_appends_from_many_threads_are_all_there_in_order() {
                         block_on(wait);
                     }
                     let bytes = batch(2, 100, thread * APPENDS + index);
-                    let result = partition.append(bytes, Origin::Client, Timestamp(1)).unwrap();
+                    let result = partition.append(bytes, Origin::Client, NOW).unwrap();
                     let level =
                         if index % 3 == 0 { Acknowledgement::Written } else { Acknowledgement::Durable };
                     waits.push(partition.acknowledged(&result, level));
@@ -160,7 +163,7 @@ fn no_wake_up_is_lost() {
                 // Every wait is for the only append there is: one lost wake-up hangs the test.
                 let partition = store.partition(id(1, thread)).unwrap();
                 for tag in 0..1000 {
-                    let appended = partition.append(batch(1, 16, tag), Origin::Client, Timestamp(1)).unwrap();
+                    let appended = partition.append(batch(1, 16, tag), Origin::Client, NOW).unwrap();
                     block_on(partition.acknowledged(&appended, Acknowledgement::Durable)).unwrap();
                 }
             });
@@ -191,8 +194,7 @@ fn deleting_while_reading_and_appending_disturbs_nobody_else() {
                 let partition = store.partition(id(100 + round, 0)).unwrap();
                 let mut last = None;
                 for tag in 0..20 {
-                    let appended =
-                        partition.append(batch(1, 1000, tag), Origin::Client, Timestamp(1)).unwrap();
+                    let appended = partition.append(batch(1, 1000, tag), Origin::Client, NOW).unwrap();
                     last = Some(partition.acknowledged(&appended, Acknowledgement::Durable));
                 }
                 if round % 2 == 0 {
@@ -213,7 +215,7 @@ fn deleting_while_reading_and_appending_disturbs_nobody_else() {
             let mut tag = 0;
             while !stop.load(Ordering::Relaxed) {
                 tag += 1;
-                let appended = partition.append(batch(1, 100, tag), Origin::Client, Timestamp(1)).unwrap();
+                let appended = partition.append(batch(1, 100, tag), Origin::Client, NOW).unwrap();
                 block_on(partition.acknowledged(&appended, Acknowledgement::Durable)).unwrap();
             }
         });
@@ -232,7 +234,7 @@ fn waits_work_on_a_runtime_and_dropping_them_is_harmless() {
         let partition = store.partition(id(1, 0)).unwrap();
         let mut tasks = Vec::new();
         for tag in 0..2000 {
-            let appended = partition.append(batch(1, 50, tag), Origin::Client, Timestamp(1)).unwrap();
+            let appended = partition.append(batch(1, 50, tag), Origin::Client, NOW).unwrap();
             let wait = partition.acknowledged(&appended, Acknowledgement::Durable);
             if tag % 4 == 0 {
                 drop(wait);
