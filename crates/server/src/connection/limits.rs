@@ -1,0 +1,92 @@
+//! How many connections there may be, in all and from one address.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+/// Counts connections.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: u64,
+    by_address: HashMap<IpAddr, u64>,
+}
+
+/// A connection's place; dropping it makes room for another.
+#[derive(Debug)]
+pub(crate) struct Place {
+    connections: Arc<Connections>,
+    address: IpAddr,
+}
+
+impl Connections {
+    /// Takes a place.
+    ///
+    /// # Errors
+    /// The name of the setting that does not allow one more.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        address: IpAddr,
+        max: u64,
+        max_by_address: u64,
+    ) -> Result<Place, &'static str> {
+        let address = address.to_canonical();
+        let mut counts = self.counts.lock();
+        if counts.all >= max {
+            return Err("max.connections");
+        }
+        let from_there = counts.by_address.get(&address).copied().unwrap_or(0);
+        if from_there >= max_by_address {
+            return Err("max.connections.per.ip");
+        }
+        counts.all += 1;
+        counts.by_address.insert(address, from_there + 1);
+        Ok(Place { connections: Arc::clone(self), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.connections.counts.lock();
+        counts.all = counts.all.saturating_sub(1);
+        if let Some(count) = counts.by_address.get_mut(&self.address) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_limited_and_given_back() {
+        let connections = Arc::new(Connections::default());
+        let (here, there) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
+        let first = connections.admit(here, 3, 2).unwrap();
+        let _second = connections.admit(here, 3, 2).unwrap();
+        assert_eq!(connections.admit(here, 3, 2).unwrap_err(), "max.connections.per.ip");
+        let _third = connections.admit(there, 3, 2).unwrap();
+        assert_eq!(connections.admit(there, 3, 2).unwrap_err(), "max.connections");
+        drop(first);
+        assert!(connections.admit(here, 3, 2).is_ok());
+        assert_eq!(connections.counts.lock().by_address.len(), 2);
+    }
+
+    #[test]
+    fn an_ipv4_address_is_the_same_on_an_ipv6_socket() {
+        let connections = Arc::new(Connections::default());
+        let mapped: IpAddr = "::ffff:127.0.0.1".parse().unwrap();
+        let _first = connections.admit(IpAddr::from([127, 0, 0, 1]), 9, 1).unwrap();
+        assert!(connections.admit(mapped, 9, 1).is_err());
+    }
+}
