@@ -144,12 +144,14 @@ pub struct Failure {
     /// What failed, on which file.
     pub error: DiskError,
     /// The last good synced end: what was written from here on is doubtful and must be read from the device again.
-    pub suspect: LogPoint,
+    /// `None` when a write found no space: nothing is doubtful then, since no sync failed.
+    pub suspect: Option<LogPoint>,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; doubtful from offset {} on", self.error, self.suspect.offset)
+        self.error.fmt(f)?;
+        self.suspect.map_or(Ok(()), |suspect| write!(f, "; doubtful from offset {} on", suspect.offset))
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use highwater_disk::{Disk, DiskError, File};
+use highwater_disk::{Disk, DiskError, File, Operation};
 use highwater_types::{Offset, Position};
 
 use crate::names::{self, Place};
@@ -287,8 +287,10 @@ impl Wal {
     }
 
     pub(crate) fn fail(&mut self, error: DiskError) {
-        let suspect = self.synced;
-        self.failure.get_or_insert(Failure { error, suspect });
+        let harmless = error.is_out_of_space() && error.operation != Operation::Sync;
+        let suspect = (!harmless).then_some(self.synced);
+        let failure = self.failure.get_or_insert(Failure { error, suspect });
+        failure.suspect = failure.suspect.or(suspect);
         self.queue.clear();
         self.staged_bytes = 0;
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use highwater_disk::{DiskError, File, OpenMode, Operation, write_all_at};
 use highwater_types::{Offset, Position};
 
-use crate::names::{PREPARED, Place};
+use crate::names::{self, PREPARED, Place};
 use crate::staging::{Chunk, Run, Unsynced};
 use crate::{LogPoint, Segment};
 
@@ -33,16 +33,19 @@ impl WriteJob {
     /// Writes. Waits for the disk.
     ///
     /// # Errors
-    /// What the file system says first. When it was lack of space, what the job had written is taken back as far as
-    /// possible; otherwise it is unknown how much was written.
+    /// Lack of space: everything that the job wrote was taken back. Anything else: it is unknown how much was written.
     pub fn run(&mut self) -> Result<(), DiskError> {
-        let result = self.write();
-        if let Err(error) = &result
-            && error.is_out_of_space()
-        {
-            self.take_back();
+        let error = match self.write() {
+            Err(error) if error.is_out_of_space() => error,
+            result => return result,
+        };
+        match self.take_back() {
+            Ok(()) => Err(error),
+            // What is in the files now is doubtful, which lack of space alone does not say.
+            Err(DiskError { operation, path, source }) => {
+                Err(DiskError { operation, path, source: std::io::Error::other(source) })
+            }
         }
-        result
     }
 
     /// Bytes that it writes.
@@ -121,17 +124,22 @@ impl WriteJob {
         }
     }
 
-    /// Nothing that the job wrote was published: gives the space back, so that recovery finds the log as it was. What
-    /// cannot be taken back, recovery cuts.
-    fn take_back(&mut self) {
+    /// Gives back the space that the job took, durably: nothing of it was published, and recovery then finds the log as
+    /// it was, without needing space itself.
+    fn take_back(&mut self) -> Result<(), DiskError> {
+        let begun = !self.created.is_empty();
         while let Some(segment) = self.created.pop() {
-            let _ = self.place.disk.remove_file(&segment.path());
+            self.place.remove(&names::segment(segment.base_offset()))?;
+        }
+        if begun {
+            self.place.sync_directory()?;
         }
         let first = self.chunk.runs.first().filter(|run| !run.begins);
-        if let (Some(run), Some(active)) = (first, &self.active)
-            && let Ok(file) = active.writable_file()
-        {
-            let _ = file.set_length(run.start.0);
+        if let (Some(run), Some(active)) = (first, &self.active) {
+            let (file, path) = (active.writable_file()?, active.path());
+            file.set_length(run.start.0).map_err(DiskError::at(Operation::SetLength, &path))?;
+            file.sync_data().map_err(DiskError::at(Operation::Sync, &path))?;
         }
+        Ok(())
     }
 }

@@ -46,11 +46,17 @@ pub(crate) fn recover(
 }
 
 /// An entry as the oracle knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) base: Offset,
     pub(crate) last: Offset,
     pub(crate) bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}..={} ({} bytes)", self.base, self.last, self.bytes.len())
+    }
 }
 
 pub(crate) fn known(base: Offset, count: u32, payload: &[u8]) -> Known {
