@@ -1,7 +1,7 @@
 //! Reading headers without payloads: from the start of one entry to the next.
 //!
-//! Reads are small at first (one finds an entry near a place that an index knows) and grow while entries are small
-//! enough that consecutive chunks touch.
+//! Reads are small at first (one finds an entry near a place that an index knows) and grow while little of a payload
+//! would be left out between them.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -97,8 +97,8 @@ impl Chunk<'_> {
 
     fn read(&mut self, position: u64, wanted: usize, end: u64) -> Result<(), ReadProblem> {
         let chunk_end = self.start.saturating_add(self.bytes.len() as u64);
-        let touches = self.size > 0 && position <= chunk_end;
-        let size = if touches { (self.size * 2).min(CHUNK_SIZE_MAX) } else { CHUNK_SIZE };
+        let is_near = self.size > 0 && position.saturating_sub(chunk_end) < CHUNK_SIZE as u64;
+        let size = if is_near { (self.size * 2).min(CHUNK_SIZE_MAX) } else { CHUNK_SIZE };
         self.size = size.max(wanted);
         let left = usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX);
         self.start = position;

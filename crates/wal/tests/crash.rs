@@ -3,8 +3,9 @@
 
 mod support;
 
-use highwater_disk::sim::Random;
-use support::{Driver, Oracle, new_disk, options};
+use highwater_disk::sim::{Lies, Random};
+use highwater_wal::WalError;
+use support::{Driver, Oracle, new_disk, options, read_all, recover};
 
 const STEPS: usize = 60;
 
@@ -94,4 +95,38 @@ fn every_operation_survives_a_plain_kill_and_a_plain_power_loss() {
             }
         }
     }
+}
+
+/// Whether some crash of some run is found to lose or invent something on a disk with these lies.
+fn is_caught(lies: Lies) -> bool {
+    (0..20).any(|seed| {
+        (1..40).any(|crash_at| {
+            let disk = new_disk(seed);
+            disk.set_lies(lies);
+            disk.crash_at(disk.operations() + crash_at);
+            let mut driver = Driver::new(disk.clone(), seed, options(600));
+            let _ = driver.run(STEPS);
+            let oracle = driver.oracle;
+            let from = oracle.recover_from(Some(oracle.acknowledged));
+            match recover(&disk.power_loss(seed), options(600), from) {
+                Err(error) => matches!(error, WalError::Corrupt { .. }),
+                Ok((wal, _)) => {
+                    let found = read_all(&wal);
+                    oracle.timeline.iter().any(|entry| {
+                        entry.last < oracle.acknowledged
+                            && entry.base >= oracle.log_start
+                            && oracle.alternative.is_none()
+                            && !found.contains(entry)
+                    })
+                }
+            }
+        })
+    })
+}
+
+#[test]
+fn a_log_that_would_not_sync_is_caught() {
+    assert!(is_caught(Lies { sync: true, sync_directory: false }));
+    assert!(is_caught(Lies { sync: false, sync_directory: true }));
+    assert!(!is_caught(Lies::default()));
 }
