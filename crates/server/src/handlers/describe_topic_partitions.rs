@@ -175,6 +175,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_there_is_said_by_name_or_left_out_of_all() {
+        let test = broker();
+        let ask = |names: &[&str]| {
+            let topics = names.iter().map(|name| TopicRequest { name: (*name).into() }).collect();
+            let request = DescribeTopicPartitionsRequest { topics, ..Default::default() };
+            let answer = handle(&test.broker, &context(ApiKey::DescribeTopicPartitions, 0), &request);
+            let shown =
+                answer.topics.into_iter().map(|topic| (topic.name.unwrap().to_string(), topic.error_code));
+            shown.collect::<Vec<_>>()
+        };
+        assert_eq!(ask(&["nowhere", "a b"]), [("a b".to_owned(), 17), ("nowhere".to_owned(), 3)]);
+        assert!(ask(&[]).is_empty());
+    }
+
+    #[test]
     fn a_cursor_to_nowhere_is_refused() {
         let test = broker();
         let cursor = Some(From { topic_name: "z".into(), partition_index: 0 });

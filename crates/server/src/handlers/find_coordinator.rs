@@ -91,6 +91,7 @@ mod tests {
         };
         let group = one(3, GROUP);
         assert_eq!((group.error_code, group.node_id, group.host.as_str()), (0, 1, "a.example"));
+        assert_eq!(group.error_message.as_deref(), Some("NONE"));
         for kind in [TRANSACTION, SHARE, 9] {
             let refused = one(2, kind);
             assert_eq!((refused.error_code, refused.node_id, refused.port), (42, -1, -1));
