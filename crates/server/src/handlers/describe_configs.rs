@@ -1,5 +1,6 @@
 //! DescribeConfigs v1–4. v1: sources and synonyms; v3: types and documentation.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use highwater_wire::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
@@ -15,14 +16,27 @@ use crate::error_code::Failure;
 use crate::request::RequestContext;
 use crate::topic_name;
 
+/// How often one request may name a resource: an answer is thousands of times as long as its question, and only with
+/// repetitions longer than what there is to say.
+const REPEATS_MAX: u32 = 16;
+
 /// Describes settings.
 pub(crate) fn handle(
     broker: &Arc<Broker>,
     context: &RequestContext,
     request: &DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
+    let mut times: HashMap<(i8, &str), u32> = HashMap::new();
     let results = request.resources.iter().map(|resource| {
-        let (code, message, configs) = match describe(broker, context, resource) {
+        let times = times.entry((resource.resource_type, resource.resource_name.as_str())).or_default();
+        *times = times.saturating_add(1);
+        let described = if *times > REPEATS_MAX {
+            let message = "The same resource is named too often in one request.";
+            Err(Failure::new(ErrorCode::InvalidRequest, message))
+        } else {
+            describe(broker, context, resource)
+        };
+        let (code, message, configs) = match described {
             Ok(entries) => {
                 let shown = entries.into_iter().map(|entry| show(entry, request));
                 (ErrorCode::None, Some(Str::default()), shown.collect())
@@ -145,6 +159,19 @@ mod tests {
         let test = test_broker().await;
         assert!(ask(&test, 4, "1", None).configs.len() > 40);
         assert!(ask(&test, 4, "", None).configs.is_empty());
+    }
+
+    #[tokio::test]
+    async fn repetitions_do_not_make_an_endless_answer() {
+        let test = test_broker().await;
+        let resource =
+            DescribeConfigsResource { resource_type: 2, resource_name: "a".into(), configuration_keys: None };
+        let resources = vec![resource; 1000];
+        let request = DescribeConfigsRequest { resources, ..DescribeConfigsRequest::default() };
+        let results = handle(&test.broker, &context(ApiKey::DescribeConfigs, 4), &request).results;
+        let described = results.iter().filter(|result| result.error_code == 0).count();
+        assert_eq!((results.len(), described), (1000, 16));
+        assert_eq!((results[999].error_code, results[999].configs.len()), (42, 0));
     }
 
     #[tokio::test]
