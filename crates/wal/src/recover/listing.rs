@@ -59,6 +59,8 @@ fn finish_swaps(place: &Place, names: &[String]) -> Result<Vec<String>, DiskErro
     let mut finished = Vec::new();
     for name in names {
         if let Meaning::Swap { base, end, suspect } = names::meaning(name) {
+            // After the death of a process the name may not be durable yet; nothing may go before it is.
+            place.sync_directory()?;
             let old: Vec<Offset> = bases(names).collect();
             Swap { base, end, suspect }.finish(place, &old)?;
             finished.push(name.clone());

@@ -196,8 +196,8 @@ impl Oracle {
         let found = read_all(wal);
         let fits = self.fits(&self.timeline, &found);
         let alternative = self.alternative.take().map(|timeline| self.fits(&timeline, &found));
-        if let (Err(error), None | Some(Err(_))) = (fits, alternative) {
-            panic!("{context}: {error}");
+        if let (Err(error), None | Some(Err(_))) = (fits, &alternative) {
+            panic!("{context}: {error}; else {alternative:?}");
         }
         let end = wal.staged_end();
         assert_eq!((wal.written_end(), wal.synced_end()), (end, end), "{context}");
@@ -454,7 +454,7 @@ impl Driver {
         let from = oracle.recover_from(boundary);
         match recover(&disk, options, from) {
             Ok((wal, report)) => {
-                oracle.check(&wal, &format!("{context}: {report:?}"));
+                oracle.check(&wal, &format!("{context}: {report:?}\n{}", disk.trace().join("\n")));
                 oracle.recovery_point = Some(report.end);
                 Some(Self { disk, wal, oracle, random, options })
             }
