@@ -1,4 +1,9 @@
 //! Bytes of requests in memory over all connections (`queued.max.request.bytes`).
+//!
+//! A request pays for what has arrived of it, not for what its first four bytes promise, and small ones do not wait at all: a
+//! peer that announces much and sends little holds nobody up. When the bound is reached, requests that have begun wait,
+//! all but one, which may overdraw until it was handled: so they never wait for one another, and memory is bounded by the
+//! bound and one request of the largest size.
 
 use std::sync::Arc;
 
@@ -12,29 +17,41 @@ const UNIT: u64 = 1024;
 pub(crate) struct Budget {
     units: u32,
     semaphore: Option<Arc<Semaphore>>,
+    overdraft: Arc<Semaphore>,
 }
 
 /// What one request holds; dropping it gives it back.
 #[derive(Debug, Default)]
 pub(crate) struct Share {
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
+    overdraft: Option<OwnedSemaphorePermit>,
 }
 
 impl Budget {
     /// A bound of so many bytes; `None` is no bound.
     pub(crate) fn new(bytes: Option<u64>) -> Self {
-        let Some(bytes) = bytes else { return Self { units: 0, semaphore: None } };
-        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
-        Self { units, semaphore: Some(Arc::new(Semaphore::new(units as usize))) }
+        let units = bytes.map(|bytes| u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX));
+        let units = units.map(|units| units.clamp(1, u32::MAX >> 4));
+        Self {
+            units: units.unwrap_or(0),
+            semaphore: units.map(|units| Arc::new(Semaphore::new(units as usize))),
+            overdraft: Arc::new(Semaphore::new(1)),
+        }
     }
 
-    /// Waits until so many bytes fit, in the order of asking. More than the whole bound gets all of it: such a request is
-    /// alone in memory, but served.
-    pub(crate) async fn take(&self, bytes: usize) -> Share {
-        let Some(semaphore) = &self.semaphore else { return Share::default() };
+    /// Waits until `share` may hold so many bytes more, in the order of asking. Dropping it leaves `share` as it was.
+    pub(crate) async fn grow(&self, share: &mut Share, bytes: usize) {
+        let Some(semaphore) = self.semaphore.as_ref().filter(|_| share.overdraft.is_none()) else { return };
         let units = u32::try_from((bytes as u64).div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units);
-        // The semaphore is never closed.
-        Share { _permit: Arc::clone(semaphore).acquire_many_owned(units).await.ok() }
+        // Neither semaphore is ever closed.
+        tokio::select! {
+            biased;
+            permit = Arc::clone(semaphore).acquire_many_owned(units) => match (&mut share.permit, permit) {
+                (Some(held), Ok(permit)) => held.merge(permit),
+                (none, permit) => *none = permit.ok(),
+            },
+            overdraft = Arc::clone(&self.overdraft).acquire_owned() => share.overdraft = overdraft.ok(),
+        }
     }
 }
 
@@ -50,23 +67,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_waits_until_there_is_room() {
+    async fn one_request_may_overdraw_and_others_wait_until_there_is_room() {
         let budget = Budget::new(Some(10 * 1024));
-        let first = budget.take(8 * 1024).await;
-        let mut second = pin!(budget.take(4 * 1024));
-        assert!(!is_ready(second.as_mut()));
+        let (mut first, mut second, mut third) = (Share::default(), Share::default(), Share::default());
+        budget.grow(&mut first, 8 * 1024).await;
+        budget.grow(&mut second, 4 * 1024).await;
+        assert!(second.overdraft.is_some());
+        budget.grow(&mut second, 100 << 20).await;
+        let mut waiting = Box::pin(budget.grow(&mut third, 4 * 1024));
+        assert!(!is_ready(waiting.as_mut()));
         drop(first);
-        assert!(is_ready(second.as_mut()));
+        assert!(is_ready(waiting.as_mut()));
     }
 
     #[tokio::test]
-    async fn a_request_larger_than_the_bound_is_served_alone() {
+    async fn a_request_larger_than_the_bound_is_served() {
         let budget = Budget::new(Some(1024));
-        let all = budget.take(100 << 20).await;
-        let mut other = pin!(budget.take(1));
-        assert!(!is_ready(other.as_mut()));
-        drop(all);
-        assert!(is_ready(other.as_mut()));
-        let _none = Budget::new(None).take(usize::MAX).await;
+        let mut share = Share::default();
+        for _ in 0..100 {
+            assert!(is_ready(pin!(budget.grow(&mut share, 1 << 20)).as_mut()));
+        }
+        assert!(is_ready(pin!(Budget::new(None).grow(&mut Share::default(), usize::MAX)).as_mut()));
     }
 }

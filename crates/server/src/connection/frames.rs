@@ -12,9 +12,11 @@ use super::budget::{Budget, Share};
 
 /// Room for what arrives next, when nothing is known of it.
 const READ_SIZE: usize = 16 << 10;
-/// Most room that is made at once for a frame that was only announced.
-const GROWTH_MAX: usize = 1 << 20;
-/// A client that has begun a frame holds a part of the budget: it must go on within this time.
+/// Room made at first for a frame that was only announced; later as much again as has arrived.
+const ROOM_MIN: usize = 64 << 10;
+/// A frame up to this size waits for no budget: what clients send to stay alive is never held up by what is large.
+const SMALL_MAX: usize = 16 << 10;
+/// A client that has begun a frame holds a part of the budget: it must fill the room made for it within this time.
 const STALL_MAX: Duration = Duration::from_secs(30);
 
 /// Why there is no next frame.
@@ -64,14 +66,15 @@ impl FrameReader {
         let prefix = self.buffer.first_chunk().copied().unwrap_or_default();
         let size =
             FrameSize::check(prefix, self.limit).map_err(|error| FrameError::Refused(error.to_string()))?.0;
-        let share = budget.take(size).await;
+        let mut share = Share::default();
         let end = FrameSize::PREFIX + size;
         while let Some(missing) = end.checked_sub(self.buffer.len()).filter(|missing| *missing > 0) {
-            let room = missing.min(self.buffer.len().max(GROWTH_MAX));
-            match tokio::time::timeout(STALL_MAX, self.fill(stream, room)).await {
-                Ok(Ok(0)) => return Err(cut_off()),
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return Err(error.into()),
+            let room = missing.min(self.buffer.len().max(ROOM_MIN));
+            if size > SMALL_MAX {
+                budget.grow(&mut share, room).await;
+            }
+            match tokio::time::timeout(STALL_MAX, self.fill_room(stream, room)).await {
+                Ok(filled) => filled?,
                 Err(_) => {
                     let reason = format!("a frame stopped {missing} bytes before its end");
                     return Err(FrameError::Refused(reason));
@@ -99,6 +102,17 @@ impl FrameReader {
                 Err(_) => return Err(FrameError::Idle),
             }
         }
+    }
+
+    /// Reads at least `room` bytes.
+    async fn fill_room(&mut self, stream: &TcpStream, room: usize) -> Result<(), FrameError> {
+        let wanted = self.buffer.len().saturating_add(room);
+        while let Some(missing) = wanted.checked_sub(self.buffer.len()).filter(|missing| *missing > 0) {
+            if self.fill(stream, missing).await? == 0 {
+                return Err(cut_off());
+            }
+        }
+        Ok(())
     }
 
     /// Reads what is there, at least a byte unless the client closed; makes room only when something came.
@@ -180,7 +194,7 @@ mod tests {
         let mut frames = FrameReader::new(100 << 20, None);
         let error = frames.next(&server, &Budget::new(None), || false).await.unwrap_err();
         assert!(matches!(error, FrameError::Io(_)));
-        assert!(frames.buffer.capacity() <= 2 * GROWTH_MAX);
+        assert!(frames.buffer.capacity() <= 2 * ROOM_MIN);
     }
 
     #[tokio::test(start_paused = true)]
