@@ -60,7 +60,7 @@ class Normaliser:
     def _label(self, item):
         if not isinstance(item, dict):
             return None
-        if "key" in item:
+        if "key" in item and "offset" not in item:
             return repr(item["key"])
         for key in NATURAL_KEYS:
             if item.get(key) is not None and item[key] != "" and item[key] != ZERO_ID:

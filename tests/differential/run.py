@@ -26,6 +26,9 @@ from session import Session  # noqa: E402
 
 SETTINGS = {"auto.create.topics.enable": "false", "message.max.bytes": "200000", "log.segment.bytes": "1048576"}
 
+# What an answer holds instead of a body.
+OUTCOMES = {"closed", "silent"}
+STEPS_SHOWN = 4
 # A scenario that takes longer says so.
 SLOW_S = 3
 
@@ -71,9 +74,26 @@ def report(chosen, expected, actual, allowed):
         failed += len({d[0] for d in bad})
         if found:
             print(f"{label}: {len(left)} answers, {len(found) - len(bad)} intended differences, {len(bad)} others")
-        for step, path, kafka, ours in bad:
-            print(f"    {step}: {path}: kafka {kafka!r}, ours {ours!r}")
+        for line in grouped(bad, left, right):
+            print(f"    {line}")
     return failed, total
+
+
+def grouped(bad, left, right):
+    """Lines that tell what differs: the same difference in several steps once, a step that got no answer in a word."""
+    lines = {}
+    for step, path, kafka, ours in bad:
+        outcome = [OUTCOMES & set(side.get(step, {})) for side in (left, right)]
+        if outcome[0] != outcome[1]:
+            told = "no answer on one side", *("/".join(sorted(o)) or "answered" for o in outcome)
+        else:
+            told = path, repr(kafka), repr(ours)
+        steps = lines.setdefault(told, [])
+        if step not in steps:
+            steps.append(step)
+    for (path, kafka, ours), steps in lines.items():
+        more = f" and {len(steps) - STEPS_SHOWN} more" if len(steps) > STEPS_SHOWN else ""
+        yield f"{path}: kafka {kafka}, ours {ours}: in {'; '.join(steps[:STEPS_SHOWN])}{more}"
 
 
 def main():

@@ -12,7 +12,7 @@ def head(api_key, version, flexible=False):
 
 def healthy(broker, step):
     """Another connection is served."""
-    broker.call(f"{step}: another connection", "API_VERSIONS", 0, connection="healthy")
+    broker.call(f"{step}: another connection", "METADATA", 1, {"topics": []}, connection="healthy")
 
 
 def scenario_unknown_keys(broker):
@@ -56,7 +56,7 @@ def scenario_bad_frames(broker):
 def scenario_due_replies_come_first(broker):
     broker.topic("connection-order")
     first = broker.send("PRODUCE", 9, broker.produce_body("connection-order", [batch("x")]), connection="order")
-    second = broker.send("API_VERSIONS", 0, connection="order")
+    second = broker.send("METADATA", 1, {"topics": [{"name": "connection-order"}]}, connection="order")
     broker.bridge.run("raw", connection="order", hex=(struct.pack(">i", 12) + head(1000, 0) + b"\x00\x00").hex())
     broker.receive("first", first)
     broker.receive("second", second)
