@@ -1,5 +1,13 @@
 //! Every API in every version that is announced is answered, by the real binary, to a real encoded request.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in its helpers"
+)]
+
 mod support;
 
 use highwater_types::{Offset, TopicId};
@@ -92,6 +100,13 @@ fn check(client: &mut Client, key: ApiKey, version: i16, topic: &Topic, offset: 
             assert_eq!((answer.error_code, answer.producer_epoch), (0, 0), "v{version}");
         }
         ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch(client, version, topic, *offset),
+        other => check_settings(client, other, version, topic),
+    }
+}
+
+/// As [`check`], for the APIs that describe and change what is there.
+fn check_settings(client: &mut Client, key: ApiKey, version: i16, topic: &Topic) {
+    match key {
         ApiKey::DescribeConfigs => {
             let request = DescribeConfigsRequest { resources: vec![describe(topic)], ..Default::default() };
             let answer = client.ask(version, &request);

@@ -1,5 +1,13 @@
 //! How `highwater serve` starts, refuses to start, stops, and comes back.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in its helpers"
+)]
+
 mod support;
 
 use std::io::Write;
