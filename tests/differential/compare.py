@@ -5,14 +5,14 @@ import tomllib
 
 
 class Allowed:
-    """The list of intended differences. Each entry: scenario, step and path (globs with `*`; path may be a list), and a reason."""
+    """The list of intended differences. Each entry: scenario, step and path (globs with `*`, or lists of them), and a reason."""
 
     def __init__(self, path):
         with open(path, "rb") as file:
             self.entries = tomllib.load(file).get("difference", [])
         for entry in self.entries:
-            paths = [entry["path"]] if isinstance(entry["path"], str) else entry["path"]
-            entry["patterns"] = [glob(entry["scenario"]), glob(entry["step"]), glob(*paths)]
+            keys = [entry[key] for key in ("scenario", "step", "path")]
+            entry["patterns"] = [glob(*([key] if isinstance(key, str) else key)) for key in keys]
             entry["used"] = 0
             if not entry.get("reason"):
                 raise ValueError(f"{path}: an entry without a reason: {entry}")
