@@ -373,3 +373,24 @@ fn an_entry_larger_than_a_read_is_verified() {
     let (wal, _) = recover(&disk.kill(), options(1000), RecoverFrom::default()).unwrap();
     assert_eq!(read_all(&wal), entries);
 }
+
+#[test]
+fn what_a_killed_recovery_cut_stays_cut_after_the_next_one() {
+    let mut killed = 0;
+    for crash_at in 1..15 {
+        for seed in 0..10 {
+            let (disk, _, entries) = log(5, 100);
+            append_raw(&disk, &segment_name(0), &[7; 40]);
+            let point = LogPoint { offset: Offset(5), segment: Offset(0), position: Position(500) };
+            let from = RecoverFrom { recovery_point: Some(point), ..known_to(5) };
+            disk.crash_at(disk.operations() + crash_at);
+            killed += u32::from(recover(&disk, options(10_000), from).is_err());
+            let disk = disk.kill();
+            recover(&disk, options(10_000), from).unwrap();
+            let disk = disk.power_loss(seed);
+            let whole: Vec<u8> = entries.iter().flat_map(|entry| entry.bytes.clone()).collect();
+            assert!(contents(disk.as_ref(), &segment_name(0)) == whole, "operation {crash_at}, seed {seed}");
+        }
+    }
+    assert!(killed >= 50, "{killed}");
+}

@@ -114,14 +114,14 @@ impl Wal {
     ) -> Result<(Self, RecoveryReport), WalError> {
         let place = Arc::new(Place { disk, directory });
         let listing = Listing::read(&place, from.log_start_offset)?;
-        let (settled, report) = if listing.segments.is_empty() {
+        let (segments, report) = if listing.segments.is_empty() {
             nothing_left(&place, &from, &listing)?
         } else if let Some(end) = clean_end(&listing, &from) {
             trust(&place, end, &listing)?
         } else {
             recover_segments(&place, format.as_ref(), &from, &listing)?
         };
-        let wal = Self::assemble(place, format, options, settled, report.end);
+        let wal = Self::assemble(place, format, options, segments, report.end);
         if let Some(active) = wal.segments.last() {
             // What was reserved behind its end before a crash is not known.
             active.set_reserved(!from.clean);
@@ -149,9 +149,7 @@ fn recover_segments(
     let settlement = Settlement { place, from, segments: listing.segments.clone(), start, scan };
     let settled = settlement.run()?;
     let finished = listing.remove_useless(place)?;
-    if settled.names_changed || !finished.is_empty() {
-        place.sync_directory()?;
-    }
+    place.sync_directory()?;
     let unproven = settled.cut.is_some() || settled.zeros || gap || !start.trusted;
     let report = RecoveryReport {
         end: settled.end,
@@ -179,7 +177,11 @@ fn nothing_left(place: &Place, from: &RecoverFrom, listing: &Listing) -> Result<
     if from.synced_below().is_some_and(|synced| synced > from.log_start_offset) {
         return Err(missing(place, from.log_start_offset));
     }
-    trust(place, LogPoint::start_of(from.log_start_offset), listing)
+    let recovered = trust(place, LogPoint::start_of(from.log_start_offset), listing)?;
+    if !from.clean {
+        place.sync_directory()?;
+    }
+    Ok(recovered)
 }
 
 fn missing(place: &Place, offset: Offset) -> WalError {

@@ -1,5 +1,8 @@
 //! Making true what scanning found, in this order: what is cut off is saved, durably; files are cut; segments that do
-//! not continue the log are set aside; everything beyond the recovery point is synced, the directory last.
+//! not continue the log are set aside; every segment from the recovery point's on is synced, the directory last.
+//!
+//! The recovery point's segment is synced even if it ends there: a recovery that was killed may have cut it, or set
+//! aside what followed, and neither is durable because it is seen.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,24 +31,20 @@ pub(super) struct Settled {
     pub(super) cut: Option<Cut>,
     /// Zeros were found where entries had been written, or reserved.
     pub(super) zeros: bool,
-    /// Whether the directory must be synced.
-    pub(super) names_changed: bool,
 }
 
 impl Settlement<'_> {
     /// Does it. Everything but the directory is durable afterwards.
     pub(super) fn run(mut self) -> Result<Settled, DiskError> {
-        let (mut cut, mut changed) = (None, Vec::new());
+        let mut cut = None;
         // Before ends are changed: also a file that is cut to what was synced is not to be synced again.
         let doubtful: Vec<bool> = self.segments.iter().map(|segment| self.is_doubtful(segment)).collect();
         let is_doubtful = |index: usize| doubtful.get(index).copied().unwrap_or(false);
         let zeros = self.scan.tails.iter().any(|tail| tail.reason.is_none());
         for tail in std::mem::take(&mut self.scan.tails) {
             self.cut_tail(&tail, is_doubtful(tail.index), &mut cut)?;
-            changed.push(tail.index);
         }
-        let set_aside = self.set_aside(&mut cut)?;
-        let mut renewed = false;
+        self.set_aside(&mut cut)?;
         for index in self.start.index.max(self.scan.obsolete)..self.segments.len() {
             let Some(segment) = self.segments.get(index).cloned() else { break };
             if is_doubtful(index) {
@@ -55,28 +54,16 @@ impl Settlement<'_> {
                 }
                 let copied = Segment::new(self.place.clone(), segment.base_offset(), segment.end());
                 self.segments.splice(index..=index, [Arc::new(copied)]);
-                renewed = true;
-            } else if changed.contains(&index) || self.is_beyond_recovery_point(index, &segment) {
+            } else {
                 let file = segment.writable_file()?;
                 file.sync_data().map_err(DiskError::at(Operation::Sync, &segment.path()))?;
             }
             segment.release();
         }
-        let obsolete: Vec<Arc<Segment>> = self.segments.drain(..self.scan.obsolete).collect();
-        for segment in &obsolete {
+        for segment in self.segments.drain(..self.scan.obsolete) {
             self.place.remove(&names::segment(segment.base_offset()))?;
         }
-        let new_names = !obsolete.is_empty()
-            || !self.start.trusted
-            || self.start.position == Position::ZERO
-            || self.segments.len() > self.start.index + 1;
-        Ok(Settled {
-            segments: self.segments,
-            end: self.scan.end,
-            cut,
-            zeros,
-            names_changed: set_aside || renewed || new_names,
-        })
+        Ok(Settled { segments: self.segments, end: self.scan.end, cut, zeros })
     }
 
     /// Whether a failed sync may have lost bytes of this segment.
@@ -85,10 +72,6 @@ impl Settlement<'_> {
             let base = segment.base_offset();
             base > suspect.segment || (base == suspect.segment && segment.end() > suspect.position)
         })
-    }
-
-    fn is_beyond_recovery_point(&self, index: usize, segment: &Segment) -> bool {
-        index > self.start.index || !self.start.trusted || segment.end() > self.start.position
     }
 
     /// Cuts a segment to its good entries. Of a doubtful one the whole file is kept later, untouched.
@@ -118,9 +101,9 @@ impl Settlement<'_> {
         Ok(())
     }
 
-    /// Renames the segments that do not continue the log; empty ones are removed. Whether there were any.
-    fn set_aside(&mut self, cut: &mut Option<Cut>) -> Result<bool, DiskError> {
-        let Some((index, reason)) = self.scan.aside else { return Ok(false) };
+    /// Renames the segments that do not continue the log; empty ones are removed.
+    fn set_aside(&mut self, cut: &mut Option<Cut>) -> Result<(), DiskError> {
+        let Some((index, reason)) = self.scan.aside else { return Ok(()) };
         let aside = self.segments.split_off(index);
         for segment in &aside {
             let base = segment.base_offset();
@@ -137,7 +120,7 @@ impl Settlement<'_> {
                 cut.last_offset = Some(cut.last_offset.map_or(base, |known| known.max(base)));
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Puts a copy of a segment's good entries in its place. Returns where the old file is kept.

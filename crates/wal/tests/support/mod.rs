@@ -101,6 +101,10 @@ pub(crate) fn sync(wal: &mut Wal) -> Result<(), String> {
 
 /// All entries, whole and verified.
 pub(crate) fn read_all(wal: &Wal) -> Vec<Known> {
+    try_read_all(wal).unwrap()
+}
+
+fn try_read_all(wal: &Wal) -> Result<Vec<Known>, String> {
     let mut all = Vec::new();
     for segment in wal.segments() {
         let mut headers = Vec::new();
@@ -109,14 +113,16 @@ pub(crate) fn read_all(wal: &Wal) -> Vec<Known> {
             ControlFlow::Continue(())
         };
         let (start, end) = (Position::ZERO, segment.end());
-        assert_eq!(hop(segment, &SimpleFormat, start, end, ReadMode::Blocking, visit).unwrap(), end);
+        let stopped = hop(segment, &SimpleFormat, start, end, ReadMode::Blocking, visit);
+        assert_eq!(stopped.map_err(|error| error.to_string())?, end);
         for (position, header) in headers {
             let bytes = segment.range(position, Position(position.0 + header.size)).unwrap().read().unwrap();
-            SimpleFormat.verify(&bytes).unwrap();
+            let at = |error| format!("{}, position {position}: {error}", segment.path().display());
+            SimpleFormat.verify(&bytes).map_err(at)?;
             all.push(Known { base: header.base_offset, last: header.last_offset, bytes });
         }
     }
-    all
+    Ok(all)
 }
 
 pub(crate) fn names(disk: &dyn Disk) -> Vec<String> {
@@ -193,7 +199,7 @@ impl Oracle {
 
     /// Checks a recovered log, and takes what it holds as what must be there from now on.
     pub(crate) fn check(&mut self, wal: &Wal, context: &str) {
-        let found = read_all(wal);
+        let found = try_read_all(wal).unwrap_or_else(|error| panic!("{context}: {error}"));
         let fits = self.fits(&self.timeline, &found);
         let alternative = self.alternative.take().map(|timeline| self.fits(&timeline, &found));
         if let (Err(error), None | Some(Err(_))) = (fits, &alternative) {
