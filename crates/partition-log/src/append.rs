@@ -34,30 +34,20 @@ impl PartitionLog {
         let (base_offset, last_offset) = self.place(&batch, origin)?;
         match self.producers.check(&batch, base_offset, origin, TransactionVersion::Classic) {
             Check::Refuse(refusal) => return Err(refusal),
-            Check::Duplicate { base_offset, last_offset, .. } => {
-                return Ok(self.appended(&batch, base_offset, last_offset, true));
+            // As Kafka, a duplicate is answered with the time of its original, whoever stamped it.
+            Check::Duplicate { base_offset, last_offset, timestamp } => {
+                let original = self.appended(timestamp, base_offset, last_offset);
+                return Ok(Appended { duplicate: true, ..original });
             }
             Check::New => {}
         }
         self.stage(&records, &batch, origin, (base_offset, last_offset), now)?;
-        Ok(self.appended(&batch, base_offset, last_offset, false))
+        Ok(self.appended(batch.log_append_time, base_offset, last_offset))
     }
 
-    fn appended(
-        &self,
-        batch: &AdmittedBatch,
-        base_offset: Offset,
-        last_offset: Offset,
-        duplicate: bool,
-    ) -> Appended {
-        let log_append_time = if duplicate { Timestamp::NONE } else { batch.log_append_time };
-        Appended {
-            base_offset,
-            last_offset,
-            log_append_time,
-            log_start_offset: self.log_start_offset,
-            duplicate,
-        }
+    fn appended(&self, log_append_time: Timestamp, base_offset: Offset, last_offset: Offset) -> Appended {
+        let log_start_offset = self.log_start_offset;
+        Appended { base_offset, last_offset, log_append_time, log_start_offset, duplicate: false }
     }
 
     /// The offsets of a batch: behind the log's end, or its own when it is imported.

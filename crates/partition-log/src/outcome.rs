@@ -32,7 +32,7 @@ pub struct Appended {
     pub base_offset: Offset,
     /// Offset of its last record.
     pub last_offset: Offset,
-    /// The broker's timestamp under LogAppendTime, else [`Timestamp::NONE`].
+    /// The broker's timestamp under LogAppendTime, else [`Timestamp::NONE`]; of a duplicate its original's timestamp.
     pub log_append_time: Timestamp,
     /// The log's start when it was accepted.
     pub log_start_offset: Offset,

@@ -39,8 +39,10 @@ enum Found {
     Nothing { offsets: LogOffsets, skipped: bool },
     /// The client's last record is not in this log: where the epochs part (v12+).
     Diverging { offsets: LogOffsets, epoch: LeaderEpoch, end_offset: Offset },
-    /// An error.
-    Error(ErrorCode),
+    /// The client names something that is not there.
+    Unknown(ErrorCode),
+    /// The partition does not serve this.
+    Refused(ErrorCode),
 }
 
 /// The limits of one request.
@@ -49,6 +51,8 @@ struct Limits {
     min_bytes: u64,
     deadline: Instant,
     isolation: Isolation,
+    /// Whether a replica asks. There are none, so that nobody of that kind is served.
+    from_follower: bool,
 }
 
 /// One request at work.
@@ -87,6 +91,7 @@ fn limits(broker: &Broker, request: &FetchRequest) -> Limits {
         } else {
             Isolation::ReadUncommitted
         },
+        from_follower: request.replica_id >= 0 || request.replica_state.replica_id >= 0,
     }
 }
 
@@ -179,16 +184,16 @@ impl Fetch {
     }
 
     async fn look_at(&self, session: &mut Session, index: u32, left: u64) -> Found {
-        let Some(slot) = session.slot(index) else { return Found::Error(ErrorCode::UnknownServerError) };
+        let Some(slot) = session.slot(index) else { return Found::Refused(ErrorCode::UnknownServerError) };
         let (reference, params) = (slot.partition.clone(), slot.params);
         let partition = match self.resolve(&reference) {
             Ok(partition) => partition,
-            Err(code) => return Found::Error(code),
+            Err(code) => return Found::Unknown(code),
         };
         session.watch_partition(index, &partition);
         match self.read(partition.as_ref(), params, left).await {
             Ok(found) => found,
-            Err(code) => Found::Error(code),
+            Err(code) => Found::Refused(code),
         }
     }
 
@@ -215,6 +220,9 @@ impl Fetch {
         params: FetchParams,
         left: u64,
     ) -> Result<Found, ErrorCode> {
+        if self.limits.from_follower {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
         let offsets = partition.offsets();
         check_epoch(params.current_leader_epoch, offsets.leader_epoch)?;
         if let Some(diverging) = divergence(partition, params, offsets)? {
@@ -241,7 +249,7 @@ impl Fetch {
     }
 
     fn is_enough(&self, session: &Session) -> bool {
-        let at_once = |found: &Found| matches!(found, Found::Error(_) | Found::Diverging { .. });
+        let at_once = |found: &Found| !matches!(found, Found::Records(_) | Found::Nothing { .. });
         session.is_empty()
             || self.limits.deadline <= Instant::now()
             || self.found.values().any(at_once)

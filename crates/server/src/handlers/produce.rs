@@ -195,7 +195,11 @@ fn is_validation(error: &AppendError) -> bool {
     let AppendError::Refused(refusal) = error else { return false };
     matches!(
         refusal,
-        Refusal::InvalidRecord { .. } | Refusal::InvalidTimestamp { .. } | Refusal::UnsupportedCompression(_)
+        Refusal::InvalidRecord { .. }
+            | Refusal::InvalidTimestamp { .. }
+            | Refusal::UnsupportedCompression(_)
+            | Refusal::OutOfOrderSequence(_)
+            | Refusal::InvalidProducerEpoch(_)
     )
 }
 

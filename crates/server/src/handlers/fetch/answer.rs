@@ -49,7 +49,7 @@ fn note(session: &mut Session, index: u32, found: &Found) -> bool {
         Found::Records(ReadOutcome { offsets, .. }) | Found::Nothing { offsets, .. } => {
             (offsets.high_watermark, offsets.log_start_offset)
         }
-        Found::Diverging { .. } | Found::Error(_) => UNTOLD,
+        Found::Diverging { .. } | Found::Unknown(_) | Found::Refused(_) => UNTOLD,
     };
     if !matches!(found, Found::Nothing { skipped: false, .. }) {
         session.enqueue(index);
@@ -69,7 +69,8 @@ fn topic_response(topic: &TopicRef) -> FetchableTopicResponse {
     }
 }
 
-/// As Kafka, errors carry an empty list of aborted transactions, and reads one only where it was asked for.
+/// As Kafka, what is unknown carries an empty list of aborted transactions, what the log refuses none, and a read one
+/// where it was asked for.
 fn partition_data(partition_index: i32, found: Found, isolation: Isolation) -> PartitionData {
     let no_aborted = (isolation == Isolation::ReadCommitted).then(Vec::new);
     let empty = PartitionData {
@@ -83,7 +84,10 @@ fn partition_data(partition_index: i32, found: Found, isolation: Isolation) -> P
         ..PartitionData::default()
     };
     match found {
-        Found::Error(code) => {
+        Found::Refused(code) => {
+            PartitionData { error_code: code.code(), aborted_transactions: None, ..empty }
+        }
+        Found::Unknown(code) => {
             PartitionData { error_code: code.code(), aborted_transactions: Some(Vec::new()), ..empty }
         }
         Found::Nothing { offsets, .. } => with_offsets(empty, offsets),
