@@ -4,7 +4,6 @@
 //! Everything here blocks. Nothing here retries, caches or decides: an error is handed up as it came.
 
 mod error;
-mod lock;
 mod real;
 pub mod sim;
 #[cfg(test)]
@@ -12,6 +11,5 @@ mod testing;
 mod traits;
 
 pub use error::{DiskError, Operation};
-pub use lock::{DirectoryLock, LockError};
 pub use real::RealDisk;
 pub use traits::{Disk, Entry, EntryKind, File, FileRange, OpenMode, write_all_at};
