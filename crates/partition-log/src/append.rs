@@ -50,13 +50,16 @@ impl PartitionLog {
         Appended { base_offset, last_offset, log_append_time, log_start_offset, duplicate: false }
     }
 
-    /// The offsets of a batch: behind the log's end, or its own when it is imported.
+    /// The offsets of a batch: behind the log's end, or its own when it is imported, which may leave a hole where holes
+    /// are allowed.
     fn place(&self, batch: &AdmittedBatch, origin: Origin) -> Result<(Offset, Offset), Refusal> {
         let end = self.wal.staged_end().offset;
         let base_offset = if origin == Origin::Import { batch.header.base_offset } else { end };
         let last_offset = base_offset.checked_add(u64::from(batch.header.last_offset_delta));
         match last_offset {
-            Some(last_offset) if base_offset >= end && last_offset.0 < i64::MAX => {
+            Some(last_offset)
+                if (base_offset == end || self.holes && base_offset > end) && last_offset.0 < i64::MAX =>
+            {
                 Ok((base_offset, last_offset))
             }
             _ => Err(Refusal::InvalidRecord {

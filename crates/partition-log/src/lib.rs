@@ -8,6 +8,7 @@ mod config;
 mod error;
 mod files;
 mod format;
+mod holes;
 mod index;
 mod jobs;
 mod leader_epochs;

@@ -19,7 +19,7 @@ use highwater_wal::{EntryFormat, LogPoint, Segment, Wal, WalOptions};
 use crate::leader_epochs::LeaderEpochs;
 use crate::producer_state::ProducerState;
 use crate::segment::{IndexSource, SegmentIndex, Stored};
-use crate::{EpochEnd, KafkaFormat, LogConfig, LogError, LogFailure, LogOffsets, metadata_file};
+use crate::{EpochEnd, KafkaFormat, LogConfig, LogError, LogFailure, LogOffsets, holes, metadata_file};
 
 /// Where a log lives and whose it is.
 #[derive(Debug, Clone)]
@@ -71,6 +71,8 @@ pub(crate) struct ActiveAge {
 #[derive(Debug)]
 pub struct PartitionLog {
     pub(crate) environment: LogEnvironment,
+    /// Offsets may be missing between batches.
+    pub(crate) holes: bool,
     pub(crate) config: LogConfig,
     pub(crate) wal: Wal,
     pub(crate) source: IndexSource,
@@ -116,6 +118,17 @@ impl PartitionLog {
         Ok(Self::assemble(environment, config, wal))
     }
 
+    /// Lets offsets be missing between batches from now on, for an import or compaction. Waits for the disk: the
+    /// permission is durable before the first hole can be.
+    ///
+    /// # Errors
+    /// [`LogError::Disk`]; nothing has changed.
+    pub fn allow_holes(&mut self) -> Result<(), LogError> {
+        holes::allow(self.environment.disk.as_ref(), &self.environment.directory)?;
+        self.holes = true;
+        Ok(())
+    }
+
     /// A log around a write-ahead log, with nothing else known.
     pub(crate) fn assemble(environment: LogEnvironment, config: LogConfig, wal: Wal) -> Self {
         let source = IndexSource {
@@ -131,6 +144,7 @@ impl PartitionLog {
             high_watermark: wal.synced_end(),
             log_start_offset: wal.staged_end().offset,
             environment,
+            holes: false,
             config,
             wal,
             source,

@@ -19,7 +19,9 @@ use crate::producer_state::ProducerState;
 use crate::retention::{DELETED, LOG};
 use crate::segment::{INDEX, TIME_INDEX, TXN_INDEX};
 use crate::transactions::{AbortedTxn, decode_index};
-use crate::{LogCheckpoint, LogConfig, LogEnvironment, LogError, PartitionLog, files, metadata_file, replay};
+use crate::{
+    LogCheckpoint, LogConfig, LogEnvironment, LogError, PartitionLog, files, holes, metadata_file, replay,
+};
 
 /// Largest snapshot or epoch file that is read: room for five million producers.
 const HINT_SIZE_MAX: u64 = 256 << 20;
@@ -56,6 +58,8 @@ pub(crate) struct Hints {
     aborted: BTreeSet<Offset>,
     indexes: Vec<(Offset, &'static str)>,
     leftovers: Vec<String>,
+    /// Offsets may be missing between batches.
+    holes: bool,
 }
 
 /// What replay starts from.
@@ -92,10 +96,11 @@ impl PartitionLog {
             directory.clone(),
             kafka_format(),
             wal_options(&config),
-            wal_start(&from, &config, &found),
+            wal_start(&from, &found),
         )?;
         let mut log = Self::assemble(environment, config, wal);
         log.age.created = now;
+        log.holes = found.holes;
         if let Some(checkpoint) = &from.checkpoint {
             log.log_start_offset = log.log_start_offset.max(checkpoint.log_start_offset);
             log.max_producer_id = checkpoint.max_producer_id;
@@ -228,7 +233,7 @@ impl PartitionLog {
 
 /// What the write-ahead log starts from. Segments below the log start stay until a snapshot below the recovery point
 /// covers them, as in retention: producers that wrote into them must not be forgotten.
-fn wal_start(from: &RecoverLog, config: &LogConfig, hints: &Hints) -> RecoverFrom {
+fn wal_start(from: &RecoverLog, hints: &Hints) -> RecoverFrom {
     let recovery_point = from.checkpoint.map(|checkpoint| checkpoint.recovery_point);
     let synced = recovery_point.max(from.boundary);
     let removable = from.checkpoint.map_or(Offset::ZERO, |checkpoint| {
@@ -243,7 +248,7 @@ fn wal_start(from: &RecoverLog, config: &LogConfig, hints: &Hints) -> RecoverFro
         boundary: synced.map(|point| point.offset),
         clean: from.clean,
         log_start_offset: removable,
-        holes_allowed: config.compact,
+        holes_allowed: hints.holes,
         suspect: from.checkpoint.and_then(|checkpoint| checkpoint.suspect),
     }
 }
@@ -266,6 +271,7 @@ impl Hints {
             self.leftovers.push(name);
             return;
         }
+        self.holes |= name == holes::NAME;
         self.segments.extend(files::parse_name(&name, LOG));
         for suffix in [SNAPSHOT, WINDOWS] {
             if let Some(offset) = files::parse_name(&name, suffix) {

@@ -166,9 +166,12 @@ fn a_directory_of_another_topic_is_refused_and_left_alone() {
 
 #[test]
 fn an_imported_log_keeps_its_offsets_epochs_and_holes() {
-    let mut config = small_config(SyncPolicy::Batch);
-    config.compact = true;
-    let mut machine = Machine::new(4, config);
+    let mut machine = Machine::new(4, small_config(SyncPolicy::Batch));
+    let mut skipping = BatchBuilder::new().position(Offset(3), LeaderEpoch(0));
+    skipping.push(&Record { timestamp: START, ..Record::default() });
+    let skipping = skipping.build().unwrap();
+    assert!(machine.log.append(skipping, Origin::Import, START).is_err());
+    machine.log.allow_holes().unwrap();
     let mut offsets = Vec::new();
     for (index, base) in [0i64, 5, 6, 40, 41, 90, 200].into_iter().enumerate() {
         let epoch = LeaderEpoch(index as i32 / 3);
