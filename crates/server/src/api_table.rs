@@ -68,6 +68,7 @@ pub(crate) fn protocol_page() -> String {
         let _ = writeln!(page, "| {key} | {name} | {}–{}{note} | {flexible} |", api.min, api.max);
     }
     page.push_str(&crate::features::page());
+    page.push_str(&crate::not_served::page());
     page
 }
 

@@ -16,6 +16,7 @@ mod fetch_session;
 mod handlers;
 mod listener;
 mod local;
+mod not_served;
 mod producer_ids;
 mod rate_limit;
 mod reply;
