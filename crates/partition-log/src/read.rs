@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use highwater_disk::{DiskError, FileRange, Operation};
 use highwater_types::{Offset, Position};
-use highwater_wal::{LogPoint, ReadMode, Segment};
+use highwater_wal::{EntryError, LogPoint, ReadMode, Segment};
 
 use crate::segment::{IndexSource, SegmentIndex, visit_headers};
 use crate::transactions::collect_aborted;
@@ -40,6 +40,8 @@ pub struct ReadPlan {
     aborted: Vec<Arc<SegmentIndex>>,
     offsets: LogOffsets,
     source: IndexSource,
+    /// Offsets may be missing between batches.
+    holes: bool,
 }
 
 impl PartitionLog {
@@ -65,7 +67,8 @@ impl PartitionLog {
             _ => Vec::new(),
         };
         let stop_before = point.is_none().then_some(bound);
-        Ok(ReadPlan { request, segments, stop_before, bound, aborted, offsets, source: self.source.clone() })
+        let (source, holes) = (self.source.clone(), self.holes);
+        Ok(ReadPlan { request, segments, stop_before, bound, aborted, offsets, source, holes })
     }
 
     /// The offset before which a reader must stop, and its place if it is known.
@@ -140,7 +143,9 @@ impl ReadPlan {
         let mut records: Vec<FileRange> = Vec::new();
         let mut left = self.request.max_bytes;
         let mut end_offset = self.bound;
+        let mut previous = None;
         for part in &self.segments {
+            self.check_joined(previous.replace(part), part, mode)?;
             let end = self.end_of(part, mode)?;
             let first = records.is_empty();
             let start = if first {
@@ -165,6 +170,28 @@ impl ReadPlan {
         }
         let aborted = self.aborted_before(end_offset, !records.is_empty());
         Ok(ReadOutcome { records, offsets: self.offsets, aborted })
+    }
+
+    /// A segment must begin where the one before it ends, unless holes are allowed: a segment that is gone is told, never
+    /// skipped.
+    fn check_joined(
+        &self,
+        previous: Option<&PlanSegment>,
+        part: &PlanSegment,
+        mode: ReadMode,
+    ) -> Result<(), PlanError> {
+        let Some(previous) = previous.filter(|_| !self.holes) else { return Ok(()) };
+        let last = Offset(part.segment.base_offset().0.saturating_sub(1));
+        let from =
+            previous.index.ask(&previous.segment, &self.source, mode, |entries| entries.position_of(last))?;
+        match find_batch(previous, &self.source, from, previous.end, last, mode)? {
+            Some(_) => Ok(()),
+            None => Err(PlanError::Corrupt {
+                file: part.segment.path(),
+                position: Position::ZERO,
+                reason: EntryError::Malformed("offsets before this segment are missing"),
+            }),
+        }
     }
 
     /// Watermarks when the plan was made.

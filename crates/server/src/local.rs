@@ -1,9 +1,9 @@
 //! Opens the local store and its metadata and makes a broker of them: the one place that knows which store is used.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use highwater_disk::{Disk, RealDisk};
+use highwater_disk::{Disk, EntryKind, RealDisk};
 use highwater_store::meta::{ClusterRecord, TopicRecord};
 use highwater_store::{LogStore, MetaChange, MetaKey, MetaRecord, MetaStore, NewPartition};
 use highwater_store_local::meta::RedbMetaStore;
@@ -13,6 +13,9 @@ use highwater_types::{TopicId, TopicIdPartition};
 use crate::broker::{Broker, Loaded, Node};
 use crate::cli::ServeError;
 use crate::config::{Layers, Settings, log_config};
+
+/// Name of the metadata's file in the data directory.
+const METADATA: &str = "meta.redb";
 
 /// A broker over the local store.
 pub(crate) struct Opened {
@@ -32,7 +35,8 @@ pub(crate) async fn open(settings: Arc<Settings>) -> Result<Opened, ServeError> 
     let path = PathBuf::from(settings.text("data.dir").unwrap_or_default());
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let directory = DataDirectory::open(Arc::clone(&disk), &path).map_err(ServeError::Directory)?;
-    let meta = RedbMetaStore::open(disk, &path.join("meta.redb")).map_err(ServeError::Meta)?;
+    check_metadata(disk.as_ref(), &path)?;
+    let meta = RedbMetaStore::open(disk, &path.join(METADATA)).map_err(ServeError::Meta)?;
     let loaded = Loaded::new(meta.load().map_err(ServeError::Meta)?);
     let node = identity(&settings, loaded.cluster.as_ref(), &meta).await?;
     let (default, broker) = loaded.dynamic_configs(node.node_id);
@@ -47,6 +51,23 @@ pub(crate) async fn open(settings: Arc<Settings>) -> Result<Opened, ServeError> 
     let broker = Arc::new(Broker::new(node, settings, loaded, logs, meta.clone(), seed));
     tokio::spawn(after_recovery(Arc::clone(&broker), Arc::clone(&store)));
     Ok(Opened { broker, store, meta })
+}
+
+/// Metadata comes before the first directory of a partition: directories without it have lost it. Taking them for strays
+/// and starting empty would hide every record.
+fn check_metadata(disk: &dyn Disk, path: &Path) -> Result<(), ServeError> {
+    let entries = disk.list(path).map_err(ServeError::System)?;
+    let is_there = entries.iter().any(|entry| entry.name == METADATA);
+    let is_partition =
+        |name: &str| name.rsplit_once('-').is_some_and(|(_, index)| index.parse::<u32>().is_ok());
+    let mut partitions =
+        entries.into_iter().filter(|entry| entry.kind == EntryKind::Directory && is_partition(&entry.name));
+    match partitions.next() {
+        Some(entry) if !is_there => {
+            Err(ServeError::MetadataMissing { path: path.join(METADATA), found: entry.name })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Who this node is: as the directory says, or as the settings say at the first start.

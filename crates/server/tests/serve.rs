@@ -13,7 +13,9 @@ mod support;
 use std::io::Write;
 use std::net::TcpListener;
 
+use highwater_wire::Records;
 use highwater_wire::messages::*;
+use highwater_wire::record::{BatchBuilder, Record, batches};
 use support::{Broker, Client, refused, serve};
 
 fn create(client: &mut Client, name: &str, partitions: i32) -> i16 {
@@ -110,4 +112,123 @@ fn a_bad_request_closes_its_connection_alone_and_after_the_due_reply() {
     good.stream.write_all(&i32::MAX.to_be_bytes()).unwrap();
     assert!(good.receive::<ApiVersionsRequest>(0).is_none());
     assert_eq!(broker.connect().ask(0, &ApiVersionsRequest::default()).error_code, 0);
+}
+
+/// A topic of small segments with `count` records, one batch each.
+fn fill(client: &mut Client, topic: &str, count: i64) {
+    let config = create_topics_request::CreatableTopicConfig {
+        name: "internal.segment.bytes".into(),
+        value: Some("2000".into()),
+    };
+    let asked = create_topics_request::CreatableTopic {
+        name: topic.into(),
+        num_partitions: 1,
+        replication_factor: 1,
+        configs: vec![config],
+        ..Default::default()
+    };
+    let request = CreateTopicsRequest { topics: vec![asked], timeout_ms: 30_000, validate_only: false };
+    assert_eq!(client.ask(7, &request).topics[0].error_code, 0);
+    for offset in 0..count {
+        let mut batch = BatchBuilder::new();
+        batch.push(&Record { value: Some(vec![7; 500].into()), ..Record::default() });
+        let records = Some(Records::from(batch.build().unwrap()));
+        let data = produce_request::PartitionProduceData { index: 0, records };
+        let data = produce_request::TopicProduceData {
+            name: topic.into(),
+            partition_data: vec![data],
+            ..Default::default()
+        };
+        let request =
+            ProduceRequest { acks: -1, timeout_ms: 30_000, topic_data: vec![data], ..Default::default() };
+        let answer = client.ask(9, &request);
+        let answered = &answer.responses[0].partition_responses[0];
+        assert_eq!((answered.error_code, answered.base_offset), (0, offset));
+    }
+}
+
+const NOT_LEADER_OR_FOLLOWER: i16 = 6;
+const KAFKA_STORAGE_ERROR: i16 = 56;
+
+/// The end of partition 0, or the error that is answered instead.
+fn end_of(client: &mut Client, topic: &str) -> Result<i64, i16> {
+    let asked = list_offsets_request::ListOffsetsPartition { timestamp: -1, ..Default::default() };
+    let asked = list_offsets_request::ListOffsetsTopic { name: topic.into(), partitions: vec![asked] };
+    let request = ListOffsetsRequest { replica_id: -1, topics: vec![asked], ..Default::default() };
+    let answer = client.ask(7, &request);
+    let found = &answer.topics[0].partitions[0];
+    if found.error_code == 0 { Ok(found.offset) } else { Err(found.error_code) }
+}
+
+/// Waits until partition 0 is recovered; meanwhile only a retriable error is answered.
+fn recovered_end(broker: &Broker, topic: &str) -> i64 {
+    let mut client = broker.connect();
+    loop {
+        match end_of(&mut client, topic) {
+            Ok(end) => return end,
+            Err(code) => assert_eq!(code, NOT_LEADER_OR_FOLLOWER),
+        }
+    }
+}
+
+#[test]
+fn a_partition_that_is_being_recovered_never_says_that_it_is_empty() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = Broker::start(directory.path(), &[]);
+    fill(&mut broker.connect(), "t", 20);
+    broker.kill();
+    for _ in 0..5 {
+        let broker = Broker::start(directory.path(), &[]);
+        assert_eq!(recovered_end(&broker, "t"), 20);
+        broker.kill();
+    }
+}
+
+#[test]
+fn partitions_without_metadata_are_not_taken_for_an_empty_broker() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = Broker::start(directory.path(), &[]);
+    fill(&mut broker.connect(), "t", 3);
+    assert!(broker.stop().success());
+    let (metadata, aside) = (directory.path().join("meta.redb"), directory.path().join("aside"));
+    std::fs::rename(&metadata, &aside).unwrap();
+    let message = refused(serve(directory.path(), &["--listen", "127.0.0.1:0"]));
+    assert!(message.contains("meta.redb is missing") && message.lines().count() == 1, "{message}");
+    std::fs::rename(&aside, &metadata).unwrap();
+    assert_eq!(recovered_end(&Broker::start(directory.path(), &[]), "t"), 3);
+}
+
+#[test]
+fn a_sealed_segment_that_is_gone_is_an_error_and_never_skipped() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = Broker::start(directory.path(), &[]);
+    fill(&mut broker.connect(), "t", 20);
+    assert!(broker.stop().success());
+    // Three batches of 569 bytes fit a segment: the third segment holds offsets 6 to 8.
+    std::fs::remove_file(directory.path().join("t-0/00000000000000000006.log")).unwrap();
+    let broker = Broker::start(directory.path(), &[]);
+    assert_eq!(recovered_end(&broker, "t"), 20);
+    let mut client = broker.connect();
+    let mut next = 0;
+    let code = loop {
+        let asked = fetch_request::FetchPartition {
+            fetch_offset: next,
+            partition_max_bytes: 1 << 20,
+            ..Default::default()
+        };
+        let asked =
+            fetch_request::FetchTopic { topic: "t".into(), partitions: vec![asked], ..Default::default() };
+        let request = FetchRequest { max_bytes: 1 << 20, topics: vec![asked], ..Default::default() };
+        let mut answer = client.ask(11, &request);
+        let data = answer.responses.remove(0).partitions.remove(0);
+        if data.error_code != 0 {
+            break data.error_code;
+        }
+        for batch in batches(data.records.unwrap().into_bytes()) {
+            let (header, _) = batch.unwrap();
+            assert_eq!(header.base_offset.0, next);
+            next = header.next_offset().0;
+        }
+    };
+    assert_eq!((code, next <= 6), (KAFKA_STORAGE_ERROR, true));
 }

@@ -32,7 +32,7 @@ pub(crate) struct LogDump {
 /// Prints every file; says at the end whether all of it was good.
 pub(crate) fn run(arguments: &LogDump, out: &mut dyn Write) -> io::Result<bool> {
     let mut dump = Dump { out, records: arguments.records, json: arguments.json, bad: 0 };
-    for file in files::log_files(&arguments.path)? {
+    for file in files::log_files(&arguments.path).map_err(files::named(&arguments.path))? {
         dump.file(&file)?;
     }
     Ok(dump.bad == 0)

@@ -72,6 +72,13 @@ pub(crate) enum ServeError {
         /// `node.id` of the directory.
         kept: i32,
     },
+    /// There are partitions and no metadata.
+    MetadataMissing {
+        /// The file that is missing.
+        path: PathBuf,
+        /// A partition's directory that is there.
+        found: String,
+    },
     /// The system does not give what is needed to run.
     System(std::io::Error),
     /// The data directory was not closed cleanly.
@@ -88,6 +95,11 @@ impl fmt::Display for ServeError {
             Self::NodeId { given, kept } => {
                 write!(f, "node.id is {given}, but the data directory belongs to node {kept}")
             }
+            Self::MetadataMissing { path, found } => write!(
+                f,
+                "{} is missing, but there is {found}: put the metadata back, or move the partitions away to start anew",
+                path.display()
+            ),
             Self::System(error) => error.fmt(f),
             Self::Close(error) => write!(f, "the data directory was not closed cleanly: {error}"),
         }

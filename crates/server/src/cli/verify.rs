@@ -1,8 +1,9 @@
 //! `highwater verify`: reads every batch of every partition in a data directory and says what is wrong. Changes nothing.
 //!
-//! Checked: each batch's header and checksum, that offsets follow one another without gap or overlap (compacted topics
-//! may have gaps), that index entries point at batches, that the topic id is there. A torn tail behind the last batch of the last
-//! segment is what a crash leaves and the next start cuts: it is named, and is no damage.
+//! Checked: each batch's header and checksum, that offsets follow one another without overlap and without gap (unless a file
+//! `holes` allows them), that index entries point at batches and every index has its segment, that the topic id is there. Bad
+//! bytes behind the last good batch of the last segment are what a crash may leave: they are named, and are no damage by
+//! themselves. Whether they were once synced only the next start can tell; it then takes the partition offline.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -37,13 +38,15 @@ struct Report {
     bytes: u64,
     start: i64,
     end: i64,
+    /// Offsets may be missing.
+    holes: bool,
     notes: Vec<String>,
     damage: Vec<String>,
 }
 
 /// Verifies and prints; returns whether nothing was damaged.
 pub(crate) fn run(arguments: &Verify, out: &mut dyn Write) -> io::Result<bool> {
-    let partitions = partitions(&arguments.directory)?;
+    let partitions = partitions(&arguments.directory).map_err(files::named(&arguments.directory))?;
     let mut progress = Progress::new(total_bytes(&partitions)?);
     let mut good = true;
     for partition in &partitions {
@@ -107,15 +110,37 @@ fn verify_partition(partition: &Path, progress: &mut Progress) -> io::Result<Rep
     if !partition.join("partition.metadata").is_file() {
         report.damage.push("partition.metadata is missing".to_owned());
     }
+    report.holes = partition.join("holes").is_file();
     for (ordinal, path) in segments.iter().enumerate() {
         let last = ordinal + 1 == segments.len();
         verify_segment(path, last, &mut report, progress)?;
     }
+    for file in files::log_files(partition)? {
+        if file.extension().is_some_and(|extension| extension != "log") && files::base_offset(&file).is_some()
+        {
+            let segment = file.with_extension("log");
+            if !segments.contains(&segment) {
+                report.damage.push(format!("{} has no segment", name_of(&file)));
+            }
+        }
+    }
     Ok(report)
 }
 
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+impl Report {
+    /// Notes offsets that are not there.
+    fn missing(&mut self, name: &str, until: i64) {
+        let line = format!("{name}: offsets {}..{until} are missing", self.end);
+        if self.holes { self.notes.push(line) } else { self.damage.push(line) }
+    }
+}
+
 fn verify_segment(path: &Path, last: bool, report: &mut Report, progress: &mut Progress) -> io::Result<()> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name_of(path);
     report.segments += 1;
     let base = files::base_offset(path).unwrap_or(-1);
     if report.end >= 0 && base < report.end {
@@ -123,7 +148,7 @@ fn verify_segment(path: &Path, last: bool, report: &mut Report, progress: &mut P
             .damage
             .push(format!("{name}: begins at {base}, before the end {} of the segment before", report.end));
     } else if report.end >= 0 && base > report.end {
-        report.notes.push(format!("{name}: offsets {}..{base} are missing before it", report.end));
+        report.missing(&name, base);
     }
     report.start = if report.start < 0 { base } else { report.start };
     report.end = report.end.max(base);
@@ -135,6 +160,8 @@ fn verify_segment(path: &Path, last: bool, report: &mut Report, progress: &mut P
                 "{name}: position {position}: offset {} where at least {expected} was expected",
                 header.base_offset
             ));
+        } else if header.base_offset.0 > report.end {
+            report.missing(&name, header.base_offset.0);
         }
         report.end = header.next_offset().0;
         report.batches += 1;
@@ -150,7 +177,9 @@ fn verify_segment(path: &Path, last: bool, report: &mut Report, progress: &mut P
             report.notes.push(format!("{name}: {size} reserved bytes from position {position}"));
         }
         SegmentEnd::Bad { position, cause } if last => {
-            report.notes.push(format!("{name}: position {position}: tail that a start will cut: {cause}"));
+            report.notes.push(format!(
+                "{name}: position {position}: bad tail, cut by the next start if it was never synced: {cause}"
+            ));
         }
         SegmentEnd::Bad { position, cause } => {
             report.damage.push(format!("{name}: position {position}: {cause}"));
@@ -183,7 +212,7 @@ fn verify_index(segment: &Path, positions: &HashSet<u64>, report: &mut Report) -
 }
 
 fn print(out: &mut dyn Write, partition: &Path, report: &Report, json: bool) -> io::Result<()> {
-    let name = partition.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name_of(partition);
     if json {
         let fields = json!({
             "partition": name, "segments": report.segments, "batches": report.batches, "records": report.records,
@@ -287,7 +316,24 @@ mod tests {
         let (text, good) = verified(&partition(&[(0, damaged.clone()), (1, batch(1))]));
         assert!(!good && text.contains("position 0"), "{text}");
         let (text, good) = verified(&partition(&[(0, damaged)]));
-        assert!(good && text.contains("a start will cut"), "{text}");
+        assert!(good && text.contains("bad tail"), "{text}");
+    }
+
+    #[test]
+    fn a_gap_is_damage_unless_holes_are_allowed() {
+        let data = partition(&[(0, batch(0)), (5, batch(5))]);
+        let (text, good) = verified(&data);
+        assert!(!good && text.contains("offsets 1..5 are missing"), "{text}");
+        fs::write(data.path().join("t-0/holes"), "").unwrap();
+        assert!(verified(&data).1);
+    }
+
+    #[test]
+    fn an_index_without_its_segment_is_damage() {
+        let data = partition(&[(0, batch(0))]);
+        fs::write(data.path().join("t-0/00000000000000000001.index"), "").unwrap();
+        let (text, good) = verified(&data);
+        assert!(!good && text.contains("has no segment"), "{text}");
     }
 
     #[test]

@@ -11,6 +11,8 @@ use super::{BROKER_SETTINGS, broker_setting};
 
 /// Prefix of environment variables that are settings: `HIGHWATER_LOG_RETENTION_MS` is `log.retention.ms`.
 pub(crate) const ENVIRONMENT_PREFIX: &str = "HIGHWATER_";
+/// Variables with the prefix that the tools read.
+const TOOL_VARIABLES: [&str; 1] = ["HIGHWATER_BOOTSTRAP"];
 
 /// What was given at start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -105,6 +107,7 @@ impl StaticConfig {
             let Some(rest) = variable.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
             match BROKER_SETTINGS.iter().find(|setting| variable_name(setting.name) == rest) {
                 Some(setting) => self.set(setting.name, &value)?,
+                None if TOOL_VARIABLES.contains(&variable.as_str()) => {}
                 None => self.unknown_variables.push(variable),
             }
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_partition_log::{Isolation, LogOffsets, ReadOutcome, ReadRequest};
-use highwater_store::Partition;
+use highwater_store::{Partition, PartitionState};
 use highwater_types::{LeaderEpoch, Offset};
 use highwater_wire::ErrorCode;
 use highwater_wire::messages::{FetchRequest, FetchResponse};
@@ -222,6 +222,9 @@ impl Fetch {
     ) -> Result<Found, ErrorCode> {
         if self.limits.from_follower {
             return Err(ErrorCode::NotLeaderOrFollower);
+        }
+        if let PartitionState::Unavailable(problem) = partition.state() {
+            return Err(error_code::of_problem(&problem));
         }
         let offsets = partition.offsets();
         check_epoch(params.current_leader_epoch, offsets.leader_epoch)?;

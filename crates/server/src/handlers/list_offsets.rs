@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use highwater_partition_log::{Isolation, TimestampedOffset};
-use highwater_store::Partition;
+use highwater_store::{Partition, PartitionState};
 use highwater_types::{LeaderEpoch, Offset, Timestamp};
 use highwater_wire::ErrorCode;
 use highwater_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -107,8 +107,7 @@ async fn look_up(
     }
     let partition =
         broker.partition(topic, asked.partition_index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    check_epoch(LeaderEpoch(asked.current_leader_epoch), partition.offsets().leader_epoch)?;
-    let found = find(partition.as_ref(), asked.timestamp, isolation).await?;
+    let found = find(partition.as_ref(), asked, isolation).await?;
     Ok(found.unwrap_or(NOTHING))
 }
 
@@ -118,10 +117,15 @@ const NOTHING: TimestampedOffset =
 
 async fn find(
     partition: &dyn Partition,
-    timestamp: i64,
+    asked: &ListOffsetsPartition,
     isolation: Isolation,
 ) -> Result<Option<TimestampedOffset>, ErrorCode> {
+    // What a partition that does not serve says of its offsets means nothing.
+    if let PartitionState::Unavailable(problem) = partition.state() {
+        return Err(error_code::of_problem(&problem));
+    }
     let offsets = partition.offsets();
+    check_epoch(LeaderEpoch(asked.current_leader_epoch), offsets.leader_epoch)?;
     let bound = match isolation {
         Isolation::ReadUncommitted => offsets.high_watermark,
         Isolation::ReadCommitted => offsets.last_stable_offset,
@@ -129,13 +133,13 @@ async fn find(
     let at = |offset: Offset, leader_epoch: LeaderEpoch| {
         Ok(Some(TimestampedOffset { offset, timestamp: Timestamp::NONE, leader_epoch }))
     };
-    match timestamp {
+    match asked.timestamp {
         LATEST => at(bound, offsets.leader_epoch),
         EARLIEST | EARLIEST_LOCAL => at(offsets.log_start_offset, partition.earliest_epoch()),
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok(None),
         MAX_TIMESTAMP => partition.max_timestamp().await.map_err(|error| error_code::of_read(&error)),
         _ => partition
-            .offset_for_timestamp(Timestamp(timestamp), isolation)
+            .offset_for_timestamp(Timestamp(asked.timestamp), isolation)
             .await
             .map_err(|error| error_code::of_read(&error)),
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use highwater_partition_log::EpochEnd;
+use highwater_store::PartitionState;
 use highwater_types::LeaderEpoch;
 use highwater_wire::ErrorCode;
 use highwater_wire::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;
@@ -14,6 +15,7 @@ use highwater_wire::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpoch
 use super::fetch::check_epoch;
 use crate::authorize::{Operation, Resource};
 use crate::broker::Broker;
+use crate::error_code;
 use crate::request::RequestContext;
 use crate::topics::Topic;
 
@@ -44,6 +46,9 @@ pub(crate) fn handle(
 
 fn look_up(broker: &Broker, topic: &Topic, asked: &OffsetForLeaderPartition) -> Result<EpochEnd, ErrorCode> {
     let partition = broker.partition(topic, asked.partition).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    if let PartitionState::Unavailable(problem) = partition.state() {
+        return Err(error_code::of_problem(&problem));
+    }
     check_epoch(LeaderEpoch(asked.current_leader_epoch), partition.offsets().leader_epoch)?;
     Ok(partition.end_of_epoch(LeaderEpoch(asked.leader_epoch)))
 }
