@@ -18,8 +18,9 @@ LAYERS = {
     "highwater-partition-log": {"highwater-types", "highwater-disk", "highwater-wal", "highwater-wire"},
     "highwater-store": {"highwater-types", "highwater-disk", "highwater-wire", "highwater-partition-log"},
     "highwater-store-local": {"highwater-types", "highwater-disk", "highwater-wal", "highwater-wire", "highwater-partition-log", "highwater-store"},
+    "highwater-coordinator": {"highwater-types", "highwater-wire", "highwater-store"},
 }
-NO_RUNTIME = ("highwater-types", "highwater-disk", "highwater-wal", "highwater-wire", "highwater-partition-log")
+NO_RUNTIME = ("highwater-types", "highwater-disk", "highwater-wal", "highwater-wire", "highwater-partition-log", "highwater-coordinator")
 
 
 def acceptable(expression):

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use highwater_store::meta::{ClusterRecord, TopicRecord};
+use highwater_store::meta::{ClusterRecord, GroupRecord, OffsetRecord, TopicRecord};
 use highwater_store::{LogStore, MetaRecord, MetaStore, Partition};
 use highwater_types::{TopicId, TopicIdPartition};
 
@@ -60,6 +60,10 @@ pub(crate) struct Loaded {
     pub(crate) tombstones: Vec<TopicId>,
     /// How far producer ids were reserved.
     pub(crate) producer_ids: Option<highwater_store::meta::ProducerIdsRecord>,
+    /// Groups.
+    pub(crate) groups: Vec<GroupRecord>,
+    /// Committed offsets.
+    pub(crate) offsets: Vec<OffsetRecord>,
     /// Settings changed at run time: of the broker with that id, or of the cluster when empty.
     pub(crate) broker_configs: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -77,6 +81,8 @@ impl Loaded {
                 MetaRecord::BrokerConfig(record) => {
                     loaded.broker_configs.insert(record.broker, record.configs);
                 }
+                MetaRecord::Group(record) => loaded.groups.push(record),
+                MetaRecord::Offset(record) => loaded.offsets.push(record),
                 // Levels are those of the table until UpdateFeatures can change them.
                 MetaRecord::Feature(_) => {}
             }

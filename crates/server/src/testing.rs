@@ -52,17 +52,6 @@ impl MemoryMeta {
     }
 }
 
-fn key_of(record: &MetaRecord) -> MetaKey {
-    match record {
-        MetaRecord::Cluster(_) => MetaKey::Cluster,
-        MetaRecord::Topic(record) => MetaKey::Topic(highwater_types::TopicId(record.id)),
-        MetaRecord::Tombstone(record) => MetaKey::Tombstone(highwater_types::TopicId(record.id)),
-        MetaRecord::ProducerIds(_) => MetaKey::ProducerIds,
-        MetaRecord::BrokerConfig(record) => MetaKey::BrokerConfig(record.broker.clone()),
-        MetaRecord::Feature(record) => MetaKey::Feature(record.name.clone()),
-    }
-}
-
 impl MetaStore for MemoryMeta {
     fn load(&self) -> Result<Vec<MetaRecord>, MetaError> {
         Ok(self.records.lock().values().cloned().collect())
@@ -75,7 +64,7 @@ impl MetaStore for MemoryMeta {
         let mut records = self.records.lock();
         for change in changes {
             match change {
-                MetaChange::Put(record) => records.insert(key_of(&record), record),
+                MetaChange::Put(record) => records.insert(record.key(), record),
                 MetaChange::Remove(key) => records.remove(&key),
             };
         }

@@ -3,13 +3,15 @@
 //! | field of a key | bytes |
 //! |---|---|
 //! | topic id | its 16 bytes |
+//! | number | 4 bytes, big endian, the sign bit turned over |
 //! | string | UTF-8 with each `00` written as `00 ff`, then `00 00`: sorts as the text does, whatever follows |
 
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
-use highwater_types::TopicId;
+use highwater_types::{TopicId, TopicIdPartition};
 
-use super::{BadBody, MetaKey, RecordBody};
+use super::{BadBody, MetaKey, OffsetKey, RecordBody};
 use crate::MetaError;
 
 /// A field of a key. The bytes of two values sort as the values do, and none is the beginning of another.
@@ -33,34 +35,70 @@ impl KeyField for TopicId {
 
 impl KeyField for String {
     fn write(&self, bytes: &mut Vec<u8>) {
-        for byte in self.bytes() {
-            bytes.push(byte);
-            if byte == 0 {
-                bytes.push(0xff);
-            }
-        }
-        bytes.extend_from_slice(&[0, 0]);
+        write_text(self, bytes);
     }
 
     fn read(bytes: &mut &[u8]) -> Option<Self> {
-        let mut text = Vec::new();
-        loop {
-            match **bytes {
-                [0, 0, ref rest @ ..] => {
-                    *bytes = rest;
-                    return Self::from_utf8(text).ok();
-                }
-                [0, 0xff, ref rest @ ..] => {
-                    text.push(0);
-                    *bytes = rest;
-                }
-                [byte, ref rest @ ..] if byte != 0 => {
-                    text.push(byte);
-                    *bytes = rest;
-                }
-                _ => return None,
-            }
+        read_text(bytes)
+    }
+}
+
+fn write_text(text: &str, bytes: &mut Vec<u8>) {
+    for byte in text.bytes() {
+        bytes.push(byte);
+        if byte == 0 {
+            bytes.push(0xff);
         }
+    }
+    bytes.extend_from_slice(&[0, 0]);
+}
+
+fn read_text(bytes: &mut &[u8]) -> Option<String> {
+    let mut text = Vec::new();
+    loop {
+        match **bytes {
+            [0, 0, ref rest @ ..] => {
+                *bytes = rest;
+                return String::from_utf8(text).ok();
+            }
+            [0, 0xff, ref rest @ ..] => {
+                text.push(0);
+                *bytes = rest;
+            }
+            [byte, ref rest @ ..] if byte != 0 => {
+                text.push(byte);
+                *bytes = rest;
+            }
+            _ => return None,
+        }
+    }
+}
+
+impl KeyField for Arc<str> {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        write_text(self, bytes);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        read_text(bytes).map(Self::from)
+    }
+}
+
+impl KeyField for OffsetKey {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        self.group_id.write(bytes);
+        self.partition.topic_id.write(bytes);
+        // With the sign bit turned over, numbers sort as unsigned bytes do.
+        bytes.extend_from_slice(&(self.partition.partition ^ i32::MIN).to_be_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let group_id = KeyField::read(bytes)?;
+        let topic_id = TopicId::read(bytes)?;
+        let (partition, rest) = bytes.split_first_chunk()?;
+        *bytes = rest;
+        let partition = i32::from_be_bytes(*partition) ^ i32::MIN;
+        Some(Self { group_id, partition: TopicIdPartition { topic_id, partition } })
     }
 }
 
@@ -124,7 +162,7 @@ mod tests {
     fn record(random: &mut Random) -> MetaRecord {
         let number = random.number().cast_signed();
         let small = i32::try_from(number >> 33).unwrap();
-        match random.below(6) {
+        match random.below(8) {
             0 => MetaRecord::Cluster(ClusterRecord { cluster_id: text(random), node_id: small }),
             1 => MetaRecord::Topic(TopicRecord {
                 id: id(random),
@@ -142,11 +180,45 @@ mod tests {
                 broker: text(random),
                 configs: configs(random),
             }),
+            5 => MetaRecord::Group(group(random)),
+            6 => MetaRecord::Offset(OffsetRecord {
+                group_id: text(random).into(),
+                topic_id: id(random),
+                partition: small,
+                offset: number,
+                leader_epoch: small,
+                metadata: text(random).into(),
+                commit_ms: number,
+                expire_ms: (small > 0).then_some(number),
+            }),
             _ => MetaRecord::Feature(FeatureRecord {
                 name: text(random),
                 level: i16::try_from(small >> 16).unwrap(),
             }),
         }
+    }
+
+    fn group(random: &mut Random) -> GroupRecord {
+        let maybe = |random: &mut Random| (random.below(2) == 0).then(|| text(random).into());
+        let member = |random: &mut Random| ClassicMemberRecord {
+            member_id: text(random).into(),
+            instance_id: maybe(random),
+            client_id: text(random).into(),
+            client_host: text(random).into(),
+            rebalance_timeout_ms: 1,
+            session_timeout_ms: 2,
+            protocols: vec![(text(random).into(), id(random).to_vec())],
+            assignment: id(random).to_vec(),
+        };
+        let group = ClassicGroupRecord {
+            protocol_type: maybe(random),
+            generation: 3,
+            protocol: maybe(random),
+            leader: maybe(random),
+            since_ms: 4,
+            members: (0..random.index(3)).map(|_| member(random)).collect(),
+        };
+        GroupRecord { group_id: text(random).into(), state: GroupStateRecord::Classic(group) }
     }
 
     fn records(seed: u64) -> Vec<MetaRecord> {

@@ -11,14 +11,17 @@
 mod encoding;
 mod records;
 
+use std::sync::Arc;
+
 use highwater_types::TopicId;
 
 use crate::{BoxFuture, MetaError};
 use encoding::KeyField;
 
 pub use records::{
-    BadBody, BrokerConfigRecord, ClusterRecord, FeatureRecord, ProducerIdsRecord, RecordBody,
-    TombstoneRecord, TopicRecord,
+    BadBody, BrokerConfigRecord, ClassicGroupRecord, ClassicMemberRecord, ClusterRecord, FeatureRecord,
+    GroupRecord, GroupStateRecord, OffsetKey, OffsetRecord, ProducerIdsRecord, RecordBody, TombstoneRecord,
+    TopicRecord,
 };
 
 /// Where metadata is kept.
@@ -146,4 +149,8 @@ meta_records! {
     5 => BrokerConfig(BrokerConfigRecord) by broker: String = |record| record.broker.clone();
     /// A finalized feature level (KIP-584).
     6 => Feature(FeatureRecord) by name: String = |record| record.name.clone();
+    /// A group.
+    7 => Group(GroupRecord) by group_id: Arc<str> = |record| Arc::clone(&record.group_id);
+    /// A committed offset.
+    8 => Offset(OffsetRecord) by key: OffsetKey = OffsetRecord::key;
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use highwater_types::ProducerId;
+use highwater_types::{ProducerId, TopicId, TopicIdPartition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +107,104 @@ pub struct FeatureRecord {
     pub level: i16,
 }
 
+/// A group, whole. A group id has one record, and so one type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupRecord {
+    /// `group.id`.
+    pub group_id: Arc<str>,
+    /// What the group is, by its type.
+    pub state: GroupStateRecord,
+}
+
+/// A group's state, by the type of the group. A new type is a new variant behind the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GroupStateRecord {
+    /// The classic protocol: JoinGroup and SyncGroup.
+    Classic(ClassicGroupRecord),
+}
+
+/// A classic group at the end of a rebalance, or when it became empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassicGroupRecord {
+    /// Such as `consumer` or `connect`; `None` before the first member.
+    pub protocol_type: Option<Arc<str>>,
+    /// Rises by one with each rebalance that completes.
+    pub generation: i32,
+    /// The chosen protocol; `None` without members.
+    pub protocol: Option<Arc<str>>,
+    /// The leader's member id; `None` without members.
+    pub leader: Option<Arc<str>>,
+    /// When it came into this state, in milliseconds since 1970. Offsets of an empty group expire from then on.
+    pub since_ms: i64,
+    /// Its members; none when it is empty.
+    pub members: Vec<ClassicMemberRecord>,
+}
+
+/// A member of a classic group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassicMemberRecord {
+    /// Given by the coordinator.
+    pub member_id: Arc<str>,
+    /// `group.instance.id` of a static member (KIP-345).
+    pub instance_id: Option<Arc<str>>,
+    /// `client.id`.
+    pub client_id: Arc<str>,
+    /// The address it joined from.
+    pub client_host: Arc<str>,
+    /// Milliseconds that it may take to rejoin.
+    pub rebalance_timeout_ms: i32,
+    /// Milliseconds that it may be silent.
+    pub session_timeout_ms: i32,
+    /// The protocols that it supports in its order of preference, each with its metadata.
+    pub protocols: Vec<(Arc<str>, Vec<u8>)>,
+    /// What the leader assigned to it.
+    pub assignment: Vec<u8>,
+}
+
+/// A committed offset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffsetRecord {
+    /// `group.id`.
+    pub group_id: Arc<str>,
+    /// The topic's identity: a topic made anew under the name starts without offsets.
+    pub topic_id: [u8; 16],
+    /// 0-based index of the partition.
+    pub partition: i32,
+    /// The next offset to be consumed.
+    pub offset: i64,
+    /// Leader epoch of the last record consumed, -1 when not given.
+    pub leader_epoch: i32,
+    /// What the client wants to remember.
+    pub metadata: Arc<str>,
+    /// When it was committed, in milliseconds since 1970.
+    pub commit_ms: i64,
+    /// When it expires if the commit said so itself (OffsetCommit v2–4), in milliseconds since 1970.
+    pub expire_ms: Option<i64>,
+}
+
+/// Names a committed offset.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OffsetKey {
+    /// `group.id`.
+    pub group_id: Arc<str>,
+    /// What it was committed for.
+    pub partition: TopicIdPartition,
+}
+
+impl OffsetRecord {
+    /// What it was committed for.
+    pub fn topic_partition(&self) -> TopicIdPartition {
+        TopicIdPartition { topic_id: TopicId(self.topic_id), partition: self.partition }
+    }
+
+    /// What names it.
+    pub fn key(&self) -> OffsetKey {
+        OffsetKey { group_id: Arc::clone(&self.group_id), partition: self.topic_partition() }
+    }
+}
+
+impl RecordBody for GroupRecord {}
+impl RecordBody for OffsetRecord {}
 impl RecordBody for ClusterRecord {}
 impl RecordBody for TopicRecord {}
 impl RecordBody for TombstoneRecord {}
