@@ -43,9 +43,6 @@ pub(crate) async fn open(settings: Arc<Settings>) -> Result<Opened, ServeError> 
     settings.replace_dynamic(default, broker);
     let options = options(&settings, &loaded, &meta);
     let store = LocalStore::open(directory, options).map_err(ServeError::Directory)?;
-    for stray in store.strays() {
-        tracing::warn!("a directory that the metadata does not know was set aside: {stray}");
-    }
     let logs: Arc<dyn LogStore> = store.clone();
     let seed = i32::from_be_bytes(random().map_err(ServeError::System)?);
     let broker = Arc::new(Broker::new(node, settings, loaded, logs, meta.clone(), seed));

@@ -1,7 +1,8 @@
 //! Partition directories at start: which are known, which are to be removed, which are set aside.
 //!
 //! A directory is removed only if a tombstone names the topic id that the directory itself states. Whatever else the
-//! metadata does not know is renamed to `…-stray` and reported, never removed: metadata may have been lost.
+//! metadata does not know is renamed to `…-stray` and reported, never removed: metadata may have been lost. Only a
+//! directory that never held a record goes without a trace ([`unmade`]).
 
 use std::collections::HashSet;
 use std::io;
@@ -12,6 +13,7 @@ use highwater_types::TopicId;
 
 use crate::files;
 use crate::names::{self, Named};
+use crate::unmade;
 
 const METADATA: &str = "partition.metadata";
 const METADATA_SIZE_MAX: usize = 4096;
@@ -41,10 +43,11 @@ pub(crate) fn settle(
         let name = entry.name;
         match names::parse(&name) {
             Named::Other => {}
+            Named::Stray if unmade::remove(disk, &path.join(&name))? => {}
             Named::Stray => layout.strays.push(name),
             Named::Deleted(id) if tombstones.contains(&id) => layout.removals.push((id, name)),
             Named::Deleted(id) => {
-                layout.strays.push(set_aside(disk, path, &name, Some(id))?);
+                layout.strays.extend(dispose(disk, path, &name, Some(id))?);
                 renamed = true;
             }
             Named::Partition => {
@@ -64,7 +67,7 @@ pub(crate) fn settle(
                         let deleted = mark_deleted(disk, path, &name, owner)?;
                         layout.removals.push((owner, deleted));
                     }
-                    owner => layout.strays.push(set_aside(disk, path, &name, owner)?),
+                    owner => layout.strays.extend(dispose(disk, path, &name, owner)?),
                 }
                 renamed = true;
             }
@@ -96,6 +99,20 @@ pub(crate) fn mark_deleted(
     let deleted = names::deleted(name, id);
     rename(disk, path, name, &deleted)?;
     Ok(deleted)
+}
+
+/// Removes a directory that the metadata does not know if it never held a record, or else sets it aside; the name it
+/// has then.
+fn dispose(
+    disk: &dyn Disk,
+    path: &Path,
+    name: &str,
+    owner: Option<TopicId>,
+) -> Result<Option<String>, DiskError> {
+    if unmade::remove(disk, &path.join(name))? {
+        return Ok(None);
+    }
+    set_aside(disk, path, name, owner).map(Some)
 }
 
 /// Sets a directory aside under a name that is free. The caller syncs the data directory.

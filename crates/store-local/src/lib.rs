@@ -29,6 +29,7 @@ mod store;
 mod synced_ends;
 mod threads;
 mod topics;
+mod unmade;
 mod waiters;
 
 pub use directory::DataDirectory;

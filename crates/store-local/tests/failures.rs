@@ -189,7 +189,9 @@ fn only_a_tombstone_removes_a_directory() {
     let disk = SimDisk::new(6);
     let driven = with_partitions(&disk, 1);
     driven.create(vec![new_partition(2, 0), new_partition(3, 0)]);
-    driven.drive(append(&driven, id(2, 0), batch(1, 10, 1), DURABLE).unwrap().wait).unwrap();
+    for topic in [2, 3] {
+        driven.drive(append(&driven, id(topic, 0), batch(1, 10, 1), DURABLE).unwrap().wait).unwrap();
+    }
     drop(driven);
     // Metadata knows topic 1, has deleted topic 2 and never heard of topic 3.
     let tombstones = vec![TopicId([2; 16]), TopicId([8; 16])];
@@ -205,6 +207,21 @@ fn only_a_tombstone_removes_a_directory() {
     assert!(names.iter().any(|name| name.starts_with("topic3-0.") && name.ends_with("-stray")), "{names:?}");
     assert_eq!(driven.store.strays().len(), 1);
     assert_eq!(driven.partition(id(1, 0)).state(), PartitionState::Online);
+}
+
+#[test]
+fn a_creation_that_was_never_committed_leaves_nothing() {
+    let disk = SimDisk::new(16);
+    let driven = with_partitions(&disk, 1);
+    driven.create((0..3).map(|partition| new_partition(2, partition)).collect());
+    drop(driven);
+    // The process died before the commit: metadata never heard of topic 2.
+    let driven = open(&as_disk(&disk), vec![new_partition(1, 0)]);
+    driven.settle();
+    assert_eq!(driven.store.strays(), [] as [String; 0]);
+    let names: Vec<_> = disk.list("/data".as_ref()).unwrap().into_iter().map(|entry| entry.name).collect();
+    assert!(!names.iter().any(|name| name.starts_with("topic2")), "{names:?}");
+    driven.create(vec![new_partition(2, 0)]);
 }
 
 #[test]
