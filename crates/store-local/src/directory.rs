@@ -98,7 +98,14 @@ impl DataDirectory {
 /// Whether there is a format file; an error when it is not one that is understood.
 fn check_format(disk: &dyn Disk, path: &Path) -> Result<bool, OpenError> {
     let file = path.join(FORMAT);
-    let Some(bytes) = files::read_bounded(disk, &file, FORMAT_SIZE_MAX)? else { return Ok(false) };
+    let bytes = match files::read_bounded(disk, &file, FORMAT_SIZE_MAX) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(false),
+        Err(error) if error.source.kind() == io::ErrorKind::NotADirectory => {
+            return Err(OpenError::NotADirectory { path: path.to_path_buf() });
+        }
+        Err(error) => return Err(error.into()),
+    };
     let version = std::str::from_utf8(&bytes)
         .ok()
         .and_then(|text| text.strip_suffix('\n')?.strip_prefix("highwater ")?.parse::<u32>().ok());

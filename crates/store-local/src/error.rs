@@ -36,6 +36,11 @@ pub enum OpenError {
         /// Something in it that is not ours.
         found: String,
     },
+    /// It is a file.
+    NotADirectory {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file system refused something.
     Disk(DiskError),
     /// A thread could not be started.
@@ -67,6 +72,9 @@ impl fmt::Display for OpenError {
                 "{} is not a data directory: it has no format file and already holds {found:?}",
                 path.display()
             ),
+            Self::NotADirectory { path } => {
+                write!(f, "{} cannot be the data directory: it is a file", path.display())
+            }
             Self::Disk(error) => error.fmt(f),
             Self::Thread(error) => write!(f, "a thread could not be started: {error}"),
         }

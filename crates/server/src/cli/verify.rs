@@ -16,6 +16,9 @@ use serde_json::json;
 use super::files;
 use super::segment::{self, SegmentEnd};
 
+/// Says which topic a partition's directory belongs to.
+const METADATA: &str = "partition.metadata";
+
 /// Arguments of `highwater verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -63,6 +66,9 @@ pub(crate) fn run(arguments: &Verify, out: &mut dyn Write) -> io::Result<bool> {
 }
 
 /// `directory` itself when it is a partition's, else its children that are.
+///
+/// # Errors
+/// When it cannot be listed, and when it is neither a data directory nor a partition's.
 fn partitions(directory: &Path) -> io::Result<Vec<PathBuf>> {
     if is_partition(directory) {
         return Ok(vec![directory.to_path_buf()]);
@@ -73,6 +79,11 @@ fn partitions(directory: &Path) -> io::Result<Vec<PathBuf>> {
         if is_partition(&path) {
             found.push(path);
         }
+    }
+    let ours = directory.join("format").is_file() || found.iter().any(|path| path.join(METADATA).is_file());
+    if !ours {
+        let problem = "neither a data directory (no format file, no partition in it) nor a partition's";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
     }
     found.sort();
     Ok(found)
@@ -107,7 +118,7 @@ fn total_bytes(partitions: &[PathBuf]) -> io::Result<u64> {
 fn verify_partition(partition: &Path, progress: &mut Progress) -> io::Result<Report> {
     let segments = segments(partition)?;
     let mut report = Report { start: -1, end: -1, ..Report::default() };
-    if !partition.join("partition.metadata").is_file() {
+    if !partition.join(METADATA).is_file() {
         report.damage.push("partition.metadata is missing".to_owned());
     }
     report.holes = partition.join("holes").is_file();

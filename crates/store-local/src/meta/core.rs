@@ -120,7 +120,11 @@ impl MetaCore {
     }
 
     fn fail(&mut self, error: redb::Error) -> MetaError {
-        let cause = self.observer.lock().cause().unwrap_or_else(|| error.to_string());
+        let cause = self.observer.lock().cause().unwrap_or_else(|| match error {
+            // A new file gets its table before its name.
+            redb::Error::TableDoesNotExist(_) => "the file is empty: its contents were lost".to_owned(),
+            error => error.to_string(),
+        });
         let cause = format!("{}: {cause}", self.path.display());
         self.state = State::Failed(cause.clone());
         MetaError::Failed(cause)
