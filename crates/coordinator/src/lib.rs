@@ -12,12 +12,18 @@
 //!
 //! Not here: what the network says (versions, topic names), and how effects are carried out.
 
+mod config;
+mod describe;
 mod effect;
+mod groups;
 mod request;
 
+pub use config::GroupConfig;
+pub use describe::{GroupDescription, GroupListing, GroupState, MemberDescription};
 pub use effect::{
     Answer, CommitId, Effect, JoinAnswer, JoinedMember, LeaveAnswer, LeftMember, OffsetAnswer, SyncAnswer,
 };
+pub use groups::{CommittedOffset, Groups, Now};
 pub use request::{
     CommitOffset, DeleteGroup, DeleteOffsets, Heartbeat, Join, Leave, Leaving, OffsetCommit, Protocol,
     Request, Sync, Ticket,
