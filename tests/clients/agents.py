@@ -32,6 +32,7 @@ class Client:
     quick: bool = False
     idempotent: bool = False
     sees_assignment: bool = True
+    hears_commit: bool = True
     codecs_missing: dict = field(default_factory=dict)
     values_missing: dict = field(default_factory=dict)
 
