@@ -169,6 +169,12 @@ impl Decoder {
         Ok(Some(Str::from_utf8_lossy(self.slice(field, size)?)))
     }
 
+    /// A slice of the frame, which stays in memory as long as the slice does.
+    pub(crate) fn bytes(&mut self, field: &'static str, compact: bool) -> Decoded<Bytes> {
+        let value = self.nullable_bytes(field, compact)?;
+        self.present(field, value)
+    }
+
     pub(crate) fn nullable_bytes(&mut self, field: &'static str, compact: bool) -> Decoded<Option<Bytes>> {
         match self.long_length(field, compact)? {
             Some(size) => self.slice(field, size).map(Some),

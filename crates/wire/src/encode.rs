@@ -152,6 +152,12 @@ impl Encoder {
         Ok(())
     }
 
+    pub(crate) fn bytes(&mut self, field: &'static str, value: &[u8], compact: bool) -> Encoded {
+        self.long_length(field, Some(value.len() as u64), compact)?;
+        self.buffer.extend_from_slice(value);
+        Ok(())
+    }
+
     pub(crate) fn nullable_records(
         &mut self,
         field: &'static str,

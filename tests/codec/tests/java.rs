@@ -40,13 +40,17 @@ fn again_by_name(name: &str, version: i16, bytes: &Bytes) -> Option<Vec<u8>> {
     pick!(
         AlterConfigsRequest AlterConfigsResponse ApiVersionsRequest ApiVersionsResponse
         CreatePartitionsRequest CreatePartitionsResponse CreateTopicsRequest CreateTopicsResponse
-        DeleteRecordsRequest DeleteRecordsResponse DeleteTopicsRequest DeleteTopicsResponse
-        DescribeClusterRequest DescribeClusterResponse DescribeConfigsRequest DescribeConfigsResponse
+        DeleteGroupsRequest DeleteGroupsResponse DeleteRecordsRequest DeleteRecordsResponse
+        DeleteTopicsRequest DeleteTopicsResponse DescribeClusterRequest DescribeClusterResponse
+        DescribeConfigsRequest DescribeConfigsResponse DescribeGroupsRequest DescribeGroupsResponse
         DescribeTopicPartitionsRequest DescribeTopicPartitionsResponse FetchRequest FetchResponse
-        FindCoordinatorRequest FindCoordinatorResponse IncrementalAlterConfigsRequest
-        IncrementalAlterConfigsResponse InitProducerIdRequest InitProducerIdResponse ListOffsetsRequest
-        ListOffsetsResponse MetadataRequest MetadataResponse OffsetForLeaderEpochRequest
-        OffsetForLeaderEpochResponse ProduceRequest ProduceResponse
+        FindCoordinatorRequest FindCoordinatorResponse HeartbeatRequest HeartbeatResponse
+        IncrementalAlterConfigsRequest IncrementalAlterConfigsResponse InitProducerIdRequest
+        InitProducerIdResponse JoinGroupRequest JoinGroupResponse LeaveGroupRequest LeaveGroupResponse
+        ListGroupsRequest ListGroupsResponse ListOffsetsRequest ListOffsetsResponse MetadataRequest
+        MetadataResponse OffsetCommitRequest OffsetCommitResponse OffsetDeleteRequest
+        OffsetDeleteResponse OffsetFetchRequest OffsetFetchResponse OffsetForLeaderEpochRequest
+        OffsetForLeaderEpochResponse ProduceRequest ProduceResponse SyncGroupRequest SyncGroupResponse
     )
 }
 

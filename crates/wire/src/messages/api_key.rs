@@ -2,9 +2,12 @@
 
 use super::{
     AlterConfigsRequest, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest,
-    DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeTopicPartitionsRequest, FetchRequest, FindCoordinatorRequest, IncrementalAlterConfigsRequest,
-    InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+    DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+    DescribeConfigsRequest, DescribeGroupsRequest, DescribeTopicPartitionsRequest, FetchRequest,
+    FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
+    JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest,
+    OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest,
+    ProduceRequest, SyncGroupRequest,
 };
 use crate::message::Message;
 
@@ -20,8 +23,24 @@ pub enum ApiKey {
     ListOffsets = 2,
     /// `Metadata`, key 3.
     Metadata = 3,
+    /// `OffsetCommit`, key 8.
+    OffsetCommit = 8,
+    /// `OffsetFetch`, key 9.
+    OffsetFetch = 9,
     /// `FindCoordinator`, key 10.
     FindCoordinator = 10,
+    /// `JoinGroup`, key 11.
+    JoinGroup = 11,
+    /// `Heartbeat`, key 12.
+    Heartbeat = 12,
+    /// `LeaveGroup`, key 13.
+    LeaveGroup = 13,
+    /// `SyncGroup`, key 14.
+    SyncGroup = 14,
+    /// `DescribeGroups`, key 15.
+    DescribeGroups = 15,
+    /// `ListGroups`, key 16.
+    ListGroups = 16,
     /// `ApiVersions`, key 18.
     ApiVersions = 18,
     /// `CreateTopics`, key 19.
@@ -40,8 +59,12 @@ pub enum ApiKey {
     AlterConfigs = 33,
     /// `CreatePartitions`, key 37.
     CreatePartitions = 37,
+    /// `DeleteGroups`, key 42.
+    DeleteGroups = 42,
     /// `IncrementalAlterConfigs`, key 44.
     IncrementalAlterConfigs = 44,
+    /// `OffsetDelete`, key 47.
+    OffsetDelete = 47,
     /// `DescribeCluster`, key 60.
     DescribeCluster = 60,
     /// `DescribeTopicPartitions`, key 75.
@@ -55,7 +78,15 @@ impl ApiKey {
         Self::Fetch,
         Self::ListOffsets,
         Self::Metadata,
+        Self::OffsetCommit,
+        Self::OffsetFetch,
         Self::FindCoordinator,
+        Self::JoinGroup,
+        Self::Heartbeat,
+        Self::LeaveGroup,
+        Self::SyncGroup,
+        Self::DescribeGroups,
+        Self::ListGroups,
         Self::ApiVersions,
         Self::CreateTopics,
         Self::DeleteTopics,
@@ -65,7 +96,9 @@ impl ApiKey {
         Self::DescribeConfigs,
         Self::AlterConfigs,
         Self::CreatePartitions,
+        Self::DeleteGroups,
         Self::IncrementalAlterConfigs,
+        Self::OffsetDelete,
         Self::DescribeCluster,
         Self::DescribeTopicPartitions,
     ];
@@ -82,7 +115,15 @@ impl ApiKey {
             Self::Fetch => "Fetch",
             Self::ListOffsets => "ListOffsets",
             Self::Metadata => "Metadata",
+            Self::OffsetCommit => "OffsetCommit",
+            Self::OffsetFetch => "OffsetFetch",
             Self::FindCoordinator => "FindCoordinator",
+            Self::JoinGroup => "JoinGroup",
+            Self::Heartbeat => "Heartbeat",
+            Self::LeaveGroup => "LeaveGroup",
+            Self::SyncGroup => "SyncGroup",
+            Self::DescribeGroups => "DescribeGroups",
+            Self::ListGroups => "ListGroups",
             Self::ApiVersions => "ApiVersions",
             Self::CreateTopics => "CreateTopics",
             Self::DeleteTopics => "DeleteTopics",
@@ -92,7 +133,9 @@ impl ApiKey {
             Self::DescribeConfigs => "DescribeConfigs",
             Self::AlterConfigs => "AlterConfigs",
             Self::CreatePartitions => "CreatePartitions",
+            Self::DeleteGroups => "DeleteGroups",
             Self::IncrementalAlterConfigs => "IncrementalAlterConfigs",
+            Self::OffsetDelete => "OffsetDelete",
             Self::DescribeCluster => "DescribeCluster",
             Self::DescribeTopicPartitions => "DescribeTopicPartitions",
         }
@@ -105,7 +148,15 @@ impl ApiKey {
             Self::Fetch => FetchRequest::VERSIONS,
             Self::ListOffsets => ListOffsetsRequest::VERSIONS,
             Self::Metadata => MetadataRequest::VERSIONS,
+            Self::OffsetCommit => OffsetCommitRequest::VERSIONS,
+            Self::OffsetFetch => OffsetFetchRequest::VERSIONS,
             Self::FindCoordinator => FindCoordinatorRequest::VERSIONS,
+            Self::JoinGroup => JoinGroupRequest::VERSIONS,
+            Self::Heartbeat => HeartbeatRequest::VERSIONS,
+            Self::LeaveGroup => LeaveGroupRequest::VERSIONS,
+            Self::SyncGroup => SyncGroupRequest::VERSIONS,
+            Self::DescribeGroups => DescribeGroupsRequest::VERSIONS,
+            Self::ListGroups => ListGroupsRequest::VERSIONS,
             Self::ApiVersions => ApiVersionsRequest::VERSIONS,
             Self::CreateTopics => CreateTopicsRequest::VERSIONS,
             Self::DeleteTopics => DeleteTopicsRequest::VERSIONS,
@@ -115,7 +166,9 @@ impl ApiKey {
             Self::DescribeConfigs => DescribeConfigsRequest::VERSIONS,
             Self::AlterConfigs => AlterConfigsRequest::VERSIONS,
             Self::CreatePartitions => CreatePartitionsRequest::VERSIONS,
+            Self::DeleteGroups => DeleteGroupsRequest::VERSIONS,
             Self::IncrementalAlterConfigs => IncrementalAlterConfigsRequest::VERSIONS,
+            Self::OffsetDelete => OffsetDeleteRequest::VERSIONS,
             Self::DescribeCluster => DescribeClusterRequest::VERSIONS,
             Self::DescribeTopicPartitions => DescribeTopicPartitionsRequest::VERSIONS,
         }
@@ -128,7 +181,15 @@ impl ApiKey {
             Self::Fetch => FetchRequest::FLEXIBLE_FROM,
             Self::ListOffsets => ListOffsetsRequest::FLEXIBLE_FROM,
             Self::Metadata => MetadataRequest::FLEXIBLE_FROM,
+            Self::OffsetCommit => OffsetCommitRequest::FLEXIBLE_FROM,
+            Self::OffsetFetch => OffsetFetchRequest::FLEXIBLE_FROM,
             Self::FindCoordinator => FindCoordinatorRequest::FLEXIBLE_FROM,
+            Self::JoinGroup => JoinGroupRequest::FLEXIBLE_FROM,
+            Self::Heartbeat => HeartbeatRequest::FLEXIBLE_FROM,
+            Self::LeaveGroup => LeaveGroupRequest::FLEXIBLE_FROM,
+            Self::SyncGroup => SyncGroupRequest::FLEXIBLE_FROM,
+            Self::DescribeGroups => DescribeGroupsRequest::FLEXIBLE_FROM,
+            Self::ListGroups => ListGroupsRequest::FLEXIBLE_FROM,
             Self::ApiVersions => ApiVersionsRequest::FLEXIBLE_FROM,
             Self::CreateTopics => CreateTopicsRequest::FLEXIBLE_FROM,
             Self::DeleteTopics => DeleteTopicsRequest::FLEXIBLE_FROM,
@@ -138,7 +199,9 @@ impl ApiKey {
             Self::DescribeConfigs => DescribeConfigsRequest::FLEXIBLE_FROM,
             Self::AlterConfigs => AlterConfigsRequest::FLEXIBLE_FROM,
             Self::CreatePartitions => CreatePartitionsRequest::FLEXIBLE_FROM,
+            Self::DeleteGroups => DeleteGroupsRequest::FLEXIBLE_FROM,
             Self::IncrementalAlterConfigs => IncrementalAlterConfigsRequest::FLEXIBLE_FROM,
+            Self::OffsetDelete => OffsetDeleteRequest::FLEXIBLE_FROM,
             Self::DescribeCluster => DescribeClusterRequest::FLEXIBLE_FROM,
             Self::DescribeTopicPartitions => DescribeTopicPartitionsRequest::FLEXIBLE_FROM,
         }

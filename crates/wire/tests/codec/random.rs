@@ -81,6 +81,13 @@ impl Sample for Str {
     }
 }
 
+impl Sample for Bytes {
+    fn sample(random: &mut Random, _version: i16) -> Self {
+        let size = random.below(300);
+        Self::from(random.bytes(size))
+    }
+}
+
 impl Sample for Records {
     fn sample(random: &mut Random, _version: i16) -> Self {
         let size = random.below(300);

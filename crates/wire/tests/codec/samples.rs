@@ -13,7 +13,15 @@ macro_rules! each_message {
         $action!(FetchRequest);
         $action!(ListOffsetsRequest);
         $action!(MetadataRequest);
+        $action!(OffsetCommitRequest);
+        $action!(OffsetFetchRequest);
         $action!(FindCoordinatorRequest);
+        $action!(JoinGroupRequest);
+        $action!(HeartbeatRequest);
+        $action!(LeaveGroupRequest);
+        $action!(SyncGroupRequest);
+        $action!(DescribeGroupsRequest);
+        $action!(ListGroupsRequest);
         $action!(ApiVersionsRequest);
         $action!(CreateTopicsRequest);
         $action!(DeleteTopicsRequest);
@@ -23,14 +31,24 @@ macro_rules! each_message {
         $action!(DescribeConfigsRequest);
         $action!(AlterConfigsRequest);
         $action!(CreatePartitionsRequest);
+        $action!(DeleteGroupsRequest);
         $action!(IncrementalAlterConfigsRequest);
+        $action!(OffsetDeleteRequest);
         $action!(DescribeClusterRequest);
         $action!(DescribeTopicPartitionsRequest);
         $action!(ProduceResponse);
         $action!(FetchResponse);
         $action!(ListOffsetsResponse);
         $action!(MetadataResponse);
+        $action!(OffsetCommitResponse);
+        $action!(OffsetFetchResponse);
         $action!(FindCoordinatorResponse);
+        $action!(JoinGroupResponse);
+        $action!(HeartbeatResponse);
+        $action!(LeaveGroupResponse);
+        $action!(SyncGroupResponse);
+        $action!(DescribeGroupsResponse);
+        $action!(ListGroupsResponse);
         $action!(ApiVersionsResponse);
         $action!(CreateTopicsResponse);
         $action!(DeleteTopicsResponse);
@@ -40,7 +58,9 @@ macro_rules! each_message {
         $action!(DescribeConfigsResponse);
         $action!(AlterConfigsResponse);
         $action!(CreatePartitionsResponse);
+        $action!(DeleteGroupsResponse);
         $action!(IncrementalAlterConfigsResponse);
+        $action!(OffsetDeleteResponse);
         $action!(DescribeClusterResponse);
         $action!(DescribeTopicPartitionsResponse);
         $action!(RequestHeader);
@@ -263,6 +283,118 @@ impl Sample for messages::metadata_request::MetadataRequestTopic {
     }
 }
 
+impl Sample for messages::offset_commit_request::OffsetCommitRequest {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.group_id = Sample::sample(random, version);
+        value.generation_id_or_member_epoch = Sample::sample(random, version);
+        value.member_id = Sample::sample(random, version);
+        if version >= 7 {
+            value.group_instance_id = Sample::sample(random, version);
+        }
+        if version <= 4 {
+            value.retention_time_ms = Sample::sample(random, version);
+        }
+        value.topics = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_commit_request::OffsetCommitRequestTopic {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        if version <= 9 {
+            value.name = Sample::sample(random, version);
+        }
+        if version >= 10 {
+            value.topic_id = Sample::sample(random, version);
+        }
+        value.partitions = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_commit_request::OffsetCommitRequestPartition {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.partition_index = Sample::sample(random, version);
+        value.committed_offset = Sample::sample(random, version);
+        if version >= 6 {
+            value.committed_leader_epoch = Sample::sample(random, version);
+        }
+        value.committed_metadata = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_fetch_request::OffsetFetchRequest {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        if version <= 7 {
+            value.group_id = Sample::sample(random, version);
+        }
+        if version <= 7 {
+            value.topics = if version >= 2 {
+                Sample::sample(random, version)
+            } else {
+                Some(Sample::sample(random, version))
+            };
+        }
+        if version >= 8 {
+            value.groups = Sample::sample(random, version);
+        }
+        if version >= 7 {
+            value.require_stable = Sample::sample(random, version);
+        }
+
+        value
+    }
+}
+
+impl Sample for messages::offset_fetch_request::OffsetFetchRequestTopic {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.name = Sample::sample(random, version);
+        value.partition_indexes = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_fetch_request::OffsetFetchRequestGroup {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.group_id = Sample::sample(random, version);
+        if version >= 9 {
+            value.member_id = Sample::sample(random, version);
+        }
+        if version >= 9 {
+            value.member_epoch = Sample::sample(random, version);
+        }
+        value.topics = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_fetch_request::OffsetFetchRequestTopics {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        if version <= 9 {
+            value.name = Sample::sample(random, version);
+        }
+        if version >= 10 {
+            value.topic_id = Sample::sample(random, version);
+        }
+        value.partition_indexes = Sample::sample(random, version);
+
+        value
+    }
+}
+
 impl Sample for messages::find_coordinator_request::FindCoordinatorRequest {
     fn sample(random: &mut Random, version: i16) -> Self {
         let mut value = Self::default();
@@ -274,6 +406,137 @@ impl Sample for messages::find_coordinator_request::FindCoordinatorRequest {
         }
         if version >= 4 {
             value.coordinator_keys = Sample::sample(random, version);
+        }
+
+        value
+    }
+}
+
+impl Sample for messages::join_group_request::JoinGroupRequest {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.group_id = Sample::sample(random, version);
+        value.session_timeout_ms = Sample::sample(random, version);
+        if version >= 1 {
+            value.rebalance_timeout_ms = Sample::sample(random, version);
+        }
+        value.member_id = Sample::sample(random, version);
+        if version >= 5 {
+            value.group_instance_id = Sample::sample(random, version);
+        }
+        value.protocol_type = Sample::sample(random, version);
+        value.protocols = Sample::sample(random, version);
+        if version >= 8 {
+            value.reason = Sample::sample(random, version);
+        }
+
+        value
+    }
+}
+
+impl Sample for messages::join_group_request::JoinGroupRequestProtocol {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.name = Sample::sample(random, version);
+        value.metadata = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::heartbeat_request::HeartbeatRequest {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.group_id = Sample::sample(random, version);
+        value.generation_id = Sample::sample(random, version);
+        value.member_id = Sample::sample(random, version);
+        if version >= 3 {
+            value.group_instance_id = Sample::sample(random, version);
+        }
+
+        value
+    }
+}
+
+impl Sample for messages::leave_group_request::LeaveGroupRequest {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.group_id = Sample::sample(random, version);
+        if version <= 2 {
+            value.member_id = Sample::sample(random, version);
+        }
+        if version >= 3 {
+            value.members = Sample::sample(random, version);
+        }
+
+        value
+    }
+}
+
+impl Sample for messages::leave_group_request::MemberIdentity {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.member_id = Sample::sample(random, version);
+        value.group_instance_id = Sample::sample(random, version);
+        if version >= 5 {
+            value.reason = Sample::sample(random, version);
+        }
+
+        value
+    }
+}
+
+impl Sample for messages::sync_group_request::SyncGroupRequest {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.group_id = Sample::sample(random, version);
+        value.generation_id = Sample::sample(random, version);
+        value.member_id = Sample::sample(random, version);
+        if version >= 3 {
+            value.group_instance_id = Sample::sample(random, version);
+        }
+        if version >= 5 {
+            value.protocol_type = Sample::sample(random, version);
+        }
+        if version >= 5 {
+            value.protocol_name = Sample::sample(random, version);
+        }
+        value.assignments = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::sync_group_request::SyncGroupRequestAssignment {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.member_id = Sample::sample(random, version);
+        value.assignment = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::describe_groups_request::DescribeGroupsRequest {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.groups = Sample::sample(random, version);
+        if version >= 3 {
+            value.include_authorized_operations = Sample::sample(random, version);
+        }
+
+        value
+    }
+}
+
+impl Sample for messages::list_groups_request::ListGroupsRequest {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        if version >= 4 {
+            value.states_filter = Sample::sample(random, version);
+        }
+        if version >= 5 {
+            value.types_filter = Sample::sample(random, version);
         }
 
         value
@@ -534,6 +797,15 @@ impl Sample for messages::create_partitions_request::CreatePartitionsAssignment 
     }
 }
 
+impl Sample for messages::delete_groups_request::DeleteGroupsRequest {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.groups_names = Sample::sample(random, version);
+
+        value
+    }
+}
+
 impl Sample for messages::incremental_alter_configs_request::IncrementalAlterConfigsRequest {
     fn sample(random: &mut Random, version: i16) -> Self {
         let mut value = Self::default();
@@ -561,6 +833,35 @@ impl Sample for messages::incremental_alter_configs_request::AlterableConfig {
         value.name = Sample::sample(random, version);
         value.config_operation = Sample::sample(random, version);
         value.value = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_delete_request::OffsetDeleteRequest {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.group_id = Sample::sample(random, version);
+        value.topics = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_delete_request::OffsetDeleteRequestTopic {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.name = Sample::sample(random, version);
+        value.partitions = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_delete_request::OffsetDeleteRequestPartition {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.partition_index = Sample::sample(random, version);
 
         value
     }
@@ -929,6 +1230,127 @@ impl Sample for messages::metadata_response::MetadataResponsePartition {
     }
 }
 
+impl Sample for messages::offset_commit_response::OffsetCommitResponse {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        if version >= 3 {
+            value.throttle_time_ms = Sample::sample(random, version);
+        }
+        value.topics = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_commit_response::OffsetCommitResponseTopic {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        if version <= 9 {
+            value.name = Sample::sample(random, version);
+        }
+        if version >= 10 {
+            value.topic_id = Sample::sample(random, version);
+        }
+        value.partitions = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_commit_response::OffsetCommitResponsePartition {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.partition_index = Sample::sample(random, version);
+        value.error_code = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_fetch_response::OffsetFetchResponse {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        if version >= 3 {
+            value.throttle_time_ms = Sample::sample(random, version);
+        }
+        if version <= 7 {
+            value.topics = Sample::sample(random, version);
+        }
+        if (2..=7).contains(&version) {
+            value.error_code = Sample::sample(random, version);
+        }
+        if version >= 8 {
+            value.groups = Sample::sample(random, version);
+        }
+
+        value
+    }
+}
+
+impl Sample for messages::offset_fetch_response::OffsetFetchResponseTopic {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.name = Sample::sample(random, version);
+        value.partitions = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_fetch_response::OffsetFetchResponsePartition {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.partition_index = Sample::sample(random, version);
+        value.committed_offset = Sample::sample(random, version);
+        if version >= 5 {
+            value.committed_leader_epoch = Sample::sample(random, version);
+        }
+        value.metadata = Sample::sample(random, version);
+        value.error_code = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_fetch_response::OffsetFetchResponseGroup {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.group_id = Sample::sample(random, version);
+        value.topics = Sample::sample(random, version);
+        value.error_code = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_fetch_response::OffsetFetchResponseTopics {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        if version <= 9 {
+            value.name = Sample::sample(random, version);
+        }
+        if version >= 10 {
+            value.topic_id = Sample::sample(random, version);
+        }
+        value.partitions = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_fetch_response::OffsetFetchResponsePartitions {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.partition_index = Sample::sample(random, version);
+        value.committed_offset = Sample::sample(random, version);
+        value.committed_leader_epoch = Sample::sample(random, version);
+        value.metadata = Sample::sample(random, version);
+        value.error_code = Sample::sample(random, version);
+
+        value
+    }
+}
+
 impl Sample for messages::find_coordinator_response::FindCoordinatorResponse {
     fn sample(random: &mut Random, version: i16) -> Self {
         let mut value = Self::default();
@@ -967,6 +1389,180 @@ impl Sample for messages::find_coordinator_response::Coordinator {
         value.port = Sample::sample(random, version);
         value.error_code = Sample::sample(random, version);
         value.error_message = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::join_group_response::JoinGroupResponse {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        if version >= 2 {
+            value.throttle_time_ms = Sample::sample(random, version);
+        }
+        value.error_code = Sample::sample(random, version);
+        value.generation_id = Sample::sample(random, version);
+        if version >= 7 {
+            value.protocol_type = Sample::sample(random, version);
+        }
+        value.protocol_name = if version >= 7 {
+            Sample::sample(random, version)
+        } else {
+            Some(Sample::sample(random, version))
+        };
+        value.leader = Sample::sample(random, version);
+        if version >= 9 {
+            value.skip_assignment = Sample::sample(random, version);
+        }
+        value.member_id = Sample::sample(random, version);
+        value.members = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::join_group_response::JoinGroupResponseMember {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.member_id = Sample::sample(random, version);
+        if version >= 5 {
+            value.group_instance_id = Sample::sample(random, version);
+        }
+        value.metadata = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::heartbeat_response::HeartbeatResponse {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        if version >= 1 {
+            value.throttle_time_ms = Sample::sample(random, version);
+        }
+        value.error_code = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::leave_group_response::LeaveGroupResponse {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        if version >= 1 {
+            value.throttle_time_ms = Sample::sample(random, version);
+        }
+        value.error_code = Sample::sample(random, version);
+        if version >= 3 {
+            value.members = Sample::sample(random, version);
+        }
+
+        value
+    }
+}
+
+impl Sample for messages::leave_group_response::MemberResponse {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.member_id = Sample::sample(random, version);
+        value.group_instance_id = Sample::sample(random, version);
+        value.error_code = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::sync_group_response::SyncGroupResponse {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        if version >= 1 {
+            value.throttle_time_ms = Sample::sample(random, version);
+        }
+        value.error_code = Sample::sample(random, version);
+        if version >= 5 {
+            value.protocol_type = Sample::sample(random, version);
+        }
+        if version >= 5 {
+            value.protocol_name = Sample::sample(random, version);
+        }
+        value.assignment = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::describe_groups_response::DescribeGroupsResponse {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        if version >= 1 {
+            value.throttle_time_ms = Sample::sample(random, version);
+        }
+        value.groups = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::describe_groups_response::DescribedGroup {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.error_code = Sample::sample(random, version);
+        if version >= 6 {
+            value.error_message = Sample::sample(random, version);
+        }
+        value.group_id = Sample::sample(random, version);
+        value.group_state = Sample::sample(random, version);
+        value.protocol_type = Sample::sample(random, version);
+        value.protocol_data = Sample::sample(random, version);
+        value.members = Sample::sample(random, version);
+        if version >= 3 {
+            value.authorized_operations = Sample::sample(random, version);
+        }
+
+        value
+    }
+}
+
+impl Sample for messages::describe_groups_response::DescribedGroupMember {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.member_id = Sample::sample(random, version);
+        if version >= 4 {
+            value.group_instance_id = Sample::sample(random, version);
+        }
+        value.client_id = Sample::sample(random, version);
+        value.client_host = Sample::sample(random, version);
+        value.member_metadata = Sample::sample(random, version);
+        value.member_assignment = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::list_groups_response::ListGroupsResponse {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        if version >= 1 {
+            value.throttle_time_ms = Sample::sample(random, version);
+        }
+        value.error_code = Sample::sample(random, version);
+        value.groups = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::list_groups_response::ListedGroup {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.group_id = Sample::sample(random, version);
+        value.protocol_type = Sample::sample(random, version);
+        if version >= 4 {
+            value.group_state = Sample::sample(random, version);
+        }
+        if version >= 5 {
+            value.group_type = Sample::sample(random, version);
+        }
 
         value
     }
@@ -1287,6 +1883,29 @@ impl Sample for messages::create_partitions_response::CreatePartitionsTopicResul
     }
 }
 
+impl Sample for messages::delete_groups_response::DeleteGroupsResponse {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.throttle_time_ms = Sample::sample(random, version);
+        value.results = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::delete_groups_response::DeletableGroupResult {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.group_id = Sample::sample(random, version);
+        value.error_code = Sample::sample(random, version);
+        if version >= 3 {
+            value.error_message = Sample::sample(random, version);
+        }
+
+        value
+    }
+}
+
 impl Sample for messages::incremental_alter_configs_response::IncrementalAlterConfigsResponse {
     fn sample(random: &mut Random, version: i16) -> Self {
         let mut value = Self::default();
@@ -1304,6 +1923,37 @@ impl Sample for messages::incremental_alter_configs_response::AlterConfigsResour
         value.error_message = Sample::sample(random, version);
         value.resource_type = Sample::sample(random, version);
         value.resource_name = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_delete_response::OffsetDeleteResponse {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.error_code = Sample::sample(random, version);
+        value.throttle_time_ms = Sample::sample(random, version);
+        value.topics = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_delete_response::OffsetDeleteResponseTopic {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.name = Sample::sample(random, version);
+        value.partitions = Sample::sample(random, version);
+
+        value
+    }
+}
+
+impl Sample for messages::offset_delete_response::OffsetDeleteResponsePartition {
+    fn sample(random: &mut Random, version: i16) -> Self {
+        let mut value = Self::default();
+        value.partition_index = Sample::sample(random, version);
+        value.error_code = Sample::sample(random, version);
 
         value
     }
