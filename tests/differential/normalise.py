@@ -9,8 +9,11 @@ import time
 
 ZERO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 # The field by which an array's elements are told apart, first match wins.
-NATURAL_KEYS = ("apiKey", "resourceName", "name", "topic", "topicName", "topicId", "partitionIndex", "partition", "index", "nodeId", "brokerId")
+NATURAL_KEYS = ("apiKey", "resourceName", "name", "topic", "topicName", "topicId", "partitionIndex", "partition", "index", "nodeId", "brokerId",
+                "groupId", "memberId")
 TEXTS = {"errorMessage", "batchIndexErrorMessage", "documentation"}
+# A member id that a broker made: a client id or an instance id, and a random UUID.
+MEMBER_ID = re.compile(r"(.*)-[0-9a-zA-Z_]{8}(-[0-9a-zA-Z_]{4}){3}-[0-9a-zA-Z_]{12}")
 HALF_AN_HOUR_MS = 30 * 60 * 1000
 
 
@@ -21,6 +24,7 @@ class Normaliser:
         self.topics = {}
         self.producers = {}
         self.sessions = {}
+        self.members = {}
 
     def learn(self, api, body):
         """Takes note of ids that an answer hands out."""
@@ -30,6 +34,8 @@ class Normaliser:
             self.producers.setdefault(body["producerId"], f"<producer {len(self.producers)}>")
         if api == "FETCH" and body.get("sessionId"):
             self.sessions.setdefault(body["sessionId"], f"<session {len(self.sessions)}>")
+        if api == "JOIN_GROUP" and (made := MEMBER_ID.fullmatch(body["memberId"])):
+            self.members.setdefault(body["memberId"], f"<member {len(self.members)} of {made[1]}>")
         for topic in body.get("topics", []):
             if isinstance(topic, dict) and topic.get("name") and topic.get("topicId", ZERO_ID) != ZERO_ID:
                 self.topics.setdefault(topic["topicId"], f"<id of {topic['name']}>")
@@ -72,6 +78,8 @@ class Normaliser:
             return self.topics.get(value, value)
         if field == "producerId":
             return self.producers.get(value, value)
+        if field in ("memberId", "leader") and isinstance(value, str):
+            return self.members.get(value, value)
         if field == "sessionId":
             return self.sessions.get(value, value)
         if field in TEXTS:

@@ -24,8 +24,11 @@ from bridge import Bridge  # noqa: E402
 from compare import Allowed, differences  # noqa: E402
 from session import Session  # noqa: E402
 
-SETTINGS = {"auto.create.topics.enable": "false", "message.max.bytes": "200000", "log.segment.bytes": "1048576"}
+SETTINGS = {"auto.create.topics.enable": "false", "message.max.bytes": "200000", "log.segment.bytes": "1048576",
+            "group.initial.rebalance.delay.ms": "0", "group.min.session.timeout.ms": "500", "offset.metadata.max.bytes": "1000"}
 
+# A module of scenarios may have `SETTINGS` of its own beside these; it then gets a broker of its own.
+NONE = {}
 # What an answer holds instead of a body.
 OUTCOMES = {"closed", "silent"}
 STEPS_SHOWN = 4
@@ -34,23 +37,35 @@ SLOW_S = 3
 
 
 def all_scenarios(only):
-    """{name: function} of every `scenario_*` function in the package, in the order in which they are written."""
+    """{name: (function, its module's settings)} of every `scenario_*` function in the package, in the order in which they are written."""
     found = {}
     for module in pkgutil.iter_modules(scenarios.__path__):
         loaded = importlib.import_module(f"scenarios.{module.name}")
         for name, function in vars(loaded).items():
             label = f"{module.name}.{name.removeprefix('scenario_')}"
             if name.startswith("scenario_") and any(fnmatch.fnmatch(label, pattern) for pattern in only):
-                found[label] = function
+                found[label] = function, getattr(loaded, "SETTINGS", NONE)
     return found
 
 
 def play(name, chosen):
-    """The transcript of the chosen scenarios at a fresh broker."""
+    """The transcript of the chosen scenarios, at a fresh broker for each set of settings."""
     began = time.monotonic()
-    with broker.create(name, settings=SETTINGS) as server, Bridge() as bridge:
+    transcript = {}
+    with Bridge() as bridge:
+        for settings in {id(s): s for _, s in chosen.values()}.values():
+            some = {label: scenario for label, (scenario, of) in chosen.items() if of is settings}
+            transcript |= play_some(name, some, SETTINGS | settings, bridge)
+    steps = sum(len(s) for s in transcript.values())
+    print(f"{name}: {len(chosen)} scenarios, {steps} answers, {time.monotonic() - began:.1f} s", flush=True)
+    return transcript
+
+
+def play_some(name, scenarios, settings, bridge):
+    """The transcript of some scenarios at one broker."""
+    with broker.create(name, settings=settings) as server:
         session = Session(bridge, server.port)
-        for label, scenario in chosen.items():
+        for label, scenario in scenarios.items():
             started = time.monotonic()
             session.play(label, scenario)
             if time.monotonic() - started > SLOW_S:
@@ -58,8 +73,6 @@ def play(name, chosen):
             if not server.alive():
                 raise RuntimeError(f"{name} ended during {label}")
         server.stop()
-    steps = sum(len(s) for s in session.transcript.values())
-    print(f"{name}: {len(chosen)} scenarios, {steps} answers, {time.monotonic() - began:.1f} s", flush=True)
     return session.transcript
 
 
