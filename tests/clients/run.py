@@ -94,7 +94,7 @@ def report(results, scenarios):
                 print(f"note: {client.name}, {name}: {remark}")
             if failure:
                 print(f"\n=== {client.name}, {name}: FAILED\n{failure}")
-    width = max(len(str(version)) for _, (version, _) in results) + 2
+    width = max(len(text) for text in ("version", *(version for _, (version, _) in results))) + 2
     print(f"\n{'client':<24}{'version':<{width}}" + "".join(f"{name:<18}" for name in scenarios))
     for client, (version, outcomes) in results:
         cells = "".join(f"{('FAILED' if failure else 'passed') + f' {seconds:6.1f} s':<18}" for _, failure, seconds, _ in outcomes)

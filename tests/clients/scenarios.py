@@ -59,23 +59,34 @@ class Stage:
 
 def codecs(stage):
     """Every codec that the client has, in a topic of its own."""
-    for codec in stage.client.codecs:
-        topic = stage.reference.create_topic(stage.name(codec), 2)
-        sent = list(shapes(stage.client.values_missing))
-        producer = stage.producer(topic, codec)
-        for number, (key, value, headers) in enumerate(sent):
-            producer.produce(number, number % 2, key, value, headers)
-        producer.finish()
-        check(not producer.failed, f"{codec}: failed records: {producer.failed[:3]}")
-        check(len(producer.acked) == len(sent), f"{codec}: {len(producer.acked)} of {len(sent)} records acknowledged")
-        expected = [[(number // 2, *sent[number]) for number in range(partition, len(sent), 2)] for partition in range(2)]
-        same(f"{codec}: the reference client reads", stage.reference.read(topic, 2), expected)
-        check(stage.reference.batch_codecs(topic, 2) == {codec}, f"{codec}: batches in the log are {stage.reference.batch_codecs(topic, 2)}")
-        reader = stage.member(topic, f"group-{topic}")
-        stage.wait_for(f"{len(sent)} records of {topic}", lambda: len(reader.delivered) >= len(sent), DELIVER_S, reader)
+    sent = list(shapes(stage.client.values_missing))
+    expected = [[(number // 2, *sent[number]) for number in range(partition, len(sent), 2)] for partition in range(2)]
+    topics = {codec: produce_shapes(stage, codec, sent, expected) for codec in stage.client.codecs}
+    # All readers at once: some clients take seconds to join or to leave.
+    readers = {codec: stage.member(topic, f"group-{topic}") for codec, topic in topics.items()}
+    for codec, reader in readers.items():
+        stage.wait_for(f"{len(sent)} records in {codec}", lambda: len(reader.delivered) >= len(sent), DELIVER_S, reader)
         found = [sorted(record[1:] for record in reader.delivered if record[0] == partition) for partition in range(2)]
         same(f"{codec}: the client itself reads", found, expected)
-        reader.stop()
+        reader.send("stop")
+    for reader in readers.values():
+        reader.await_end()
+
+
+def produce_shapes(stage, codec, sent, expected):
+    """Has the client produce with one codec, and checks what came of it. Returns the topic."""
+    topic = stage.reference.create_topic(stage.name(codec), 2)
+    producer = stage.producer(topic, codec)
+    for number, (key, value, headers) in enumerate(sent):
+        producer.produce(number, number % 2, key, value, headers)
+    producer.finish()
+    check(not producer.failed, f"{codec}: failed records: {producer.failed[:3]}")
+    check(len(producer.acked) == len(sent), f"{codec}: {len(producer.acked)} of {len(sent)} records acknowledged")
+    same(f"{codec}: the reference client reads", stage.reference.read(topic, 2), expected)
+    # Some clients leave a batch as it is that compression would make larger.
+    kept = stage.reference.batch_codecs(topic, 2)
+    check(codec in kept <= {codec, "none"}, f"{codec}: batches in the log are {kept}")
+    return topic
 
 
 def shapes(missing):
