@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::classic::{ClassicGroup, Member};
+
 /// State of a group, by Kafka's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GroupState {
@@ -70,4 +72,78 @@ pub struct GroupListing {
     pub protocol_type: Arc<str>,
     /// Where it stands.
     pub state: GroupState,
+}
+
+impl ClassicGroup {
+    /// What DescribeGroups tells of it.
+    pub(crate) fn describe(&self) -> GroupDescription {
+        let is_stable = self.state() == GroupState::Stable;
+        let protocol = self.protocol().filter(|_| is_stable);
+        GroupDescription {
+            state: self.state(),
+            protocol_type: self.protocol_type().cloned().unwrap_or_default(),
+            protocol: protocol.cloned().unwrap_or_default(),
+            generation: self.generation(),
+            members: self.members().map(|member| describe_member(member, protocol, is_stable)).collect(),
+        }
+    }
+
+    /// What ListGroups tells of it.
+    pub(crate) fn list(&self) -> GroupListing {
+        GroupListing {
+            group_id: Arc::clone(&self.id),
+            protocol_type: self.protocol_type().cloned().unwrap_or_default(),
+            state: self.state(),
+        }
+    }
+}
+
+fn describe_member(member: &Member, protocol: Option<&Arc<str>>, is_stable: bool) -> MemberDescription {
+    MemberDescription {
+        member_id: Arc::clone(&member.id),
+        instance_id: member.instance_id.clone(),
+        client_id: Arc::clone(&member.client_id),
+        client_host: Arc::clone(&member.client_host),
+        metadata: member.metadata(protocol.map(|name| &**name)),
+        assignment: if is_stable { member.assignment.clone() } else { Bytes::new() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{GROUP, World, join};
+
+    #[test]
+    fn metadata_and_assignments_are_told_of_a_stable_group_alone() {
+        let mut world = World::new();
+        assert_eq!(world.groups.describe(GROUP), None);
+        let members = world.stable(2);
+        let described = world.groups.describe(GROUP).unwrap();
+        assert_eq!(
+            (described.state, &*described.protocol_type, &*described.protocol),
+            (GroupState::Stable, "consumer", "range")
+        );
+        let second = &described.members[1];
+        assert_eq!(
+            (&second.member_id, &*second.client_id, &*second.client_host),
+            (&members[1], "client", "/127.0.0.1")
+        );
+        assert!(!second.metadata.is_empty() && &second.assignment[..] == b"a1");
+        world.send(join(&members[0], 0));
+        let described = world.groups.describe(GROUP).unwrap();
+        assert_eq!((described.state, &*described.protocol), (GroupState::PreparingRebalance, ""));
+        assert!(described.members[1].metadata.is_empty() && described.members[1].assignment.is_empty());
+    }
+
+    #[test]
+    fn groups_that_only_have_offsets_are_listed_without_a_type() {
+        let mut world = World::new();
+        world.commit("", -1, 5);
+        let listed: Vec<_> = world.groups.list().collect();
+        let expected =
+            GroupListing { group_id: GROUP.into(), protocol_type: "".into(), state: GroupState::Empty };
+        assert_eq!(listed, [expected]);
+        assert_eq!(GroupState::Empty.name(), "Empty");
+    }
 }

@@ -59,6 +59,22 @@ pub struct JoinAnswer {
     pub skip_assignment: bool,
 }
 
+impl JoinAnswer {
+    /// What is told of an error: the member's id, or an empty one, and nothing of the group.
+    pub fn failed(error: ErrorCode, member_id: Arc<str>) -> Self {
+        Self {
+            error,
+            generation: -1,
+            protocol_type: None,
+            protocol: None,
+            leader: "".into(),
+            member_id,
+            members: Vec::new(),
+            skip_assignment: false,
+        }
+    }
+}
+
 /// A member, as the leader sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinedMember {
@@ -81,6 +97,13 @@ pub struct SyncAnswer {
     pub protocol: Option<Arc<str>>,
     /// What the member was assigned.
     pub assignment: Bytes,
+}
+
+impl SyncAnswer {
+    /// What is told of an error.
+    pub fn failed(error: ErrorCode) -> Self {
+        Self { error, protocol_type: None, protocol: None, assignment: Bytes::new() }
+    }
 }
 
 /// The answer to LeaveGroup.

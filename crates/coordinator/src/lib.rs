@@ -12,18 +12,26 @@
 //!
 //! Not here: what the network says (versions, topic names), and how effects are carried out.
 
+mod classic;
 mod config;
 mod describe;
 mod effect;
+mod expiry;
 mod groups;
+mod offsets;
 mod request;
+mod subscription;
+#[cfg(test)]
+mod testing;
+mod turn;
 
 pub use config::GroupConfig;
 pub use describe::{GroupDescription, GroupListing, GroupState, MemberDescription};
 pub use effect::{
     Answer, CommitId, Effect, JoinAnswer, JoinedMember, LeaveAnswer, LeftMember, OffsetAnswer, SyncAnswer,
 };
-pub use groups::{CommittedOffset, Groups, Now};
+pub use groups::{Groups, Now};
+pub use offsets::CommittedOffset;
 pub use request::{
     CommitOffset, DeleteGroup, DeleteOffsets, Heartbeat, Join, Leave, Leaving, OffsetCommit, Protocol,
     Request, Sync, Ticket,
