@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 KAFKA_JARS = CACHE / "kafka-4.3.1"
 CLIENT_JARS = CACHE / "kafka-clients-4.4.0"
+# Names of listeners, in the order of `Broker.hosts`.
+LISTENERS = ("PLAINTEXT", "SECOND")
 START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 60
 
@@ -53,21 +55,37 @@ def highwater_binary():
 
 
 class Broker:
-    """One broker process over one directory. Use as a context manager: it leaves nothing behind unless it failed."""
+    """One broker process over one directory. Use as a context manager: it leaves nothing behind unless it failed.
 
-    def __init__(self, settings=None, directory=None):
+    It listens once for each of `hosts`; `ports` are in their order, `port` is the first. `advertise` is a port on 127.0.0.1
+    that clients are told instead: what listens there passes everything on.
+    """
+
+    def __init__(self, settings=None, directory=None, hosts=("127.0.0.1",), advertise=None):
         self.settings = dict(settings or {})
+        self.hosts, self.advertise = hosts, advertise
         self.owns_directory = directory is None
         self.directory = Path(directory or tempfile.mkdtemp(prefix=f"{self.name}-"))
         self.data_dir = self.directory / "data"
         self.log_path = self.directory / "broker.log"
         self.process = None
-        self.port = None
+        # The first one is chosen at start.
+        self.ports = [None, *(free_port() for _ in hosts[1:])]
+
+    @property
+    def port(self):
+        """The first listener's port, None before the first start."""
+        return self.ports[0]
+
+    @property
+    def addresses(self):
+        """HOST:PORT of each listener."""
+        return [f"{bracketed(host)}:{port}" for host, port in zip(self.hosts, self.ports)]
 
     @property
     def address(self):
         """HOST:PORT, as clients take it."""
-        return f"127.0.0.1:{self.port}"
+        return self.addresses[0]
 
     def __enter__(self):
         self.start()
@@ -162,7 +180,10 @@ class Highwater(Broker):
 
     def _command(self):
         command = [str(highwater_binary()), "serve", "--data-dir", str(self.data_dir)]
-        command += ["--listen", f"127.0.0.1:{self.port or 0}"]
+        for index, (host, port) in enumerate(zip(self.hosts, self.ports)):
+            command += ["--listen", f"{LISTENERS[index]}://{bracketed(host)}:{port or 0}"]
+        if self.advertise:
+            command += ["--advertise", f"{LISTENERS[0]}://127.0.0.1:{self.advertise}"]
         for key, value in self.settings.items():
             command += ["--set", f"{key}={value}"]
         return command
@@ -172,7 +193,7 @@ class Highwater(Broker):
         if not line.startswith("ready "):
             self.process.wait(STOP_TIMEOUT_S)
             raise RuntimeError(f"expected `ready HOST:PORT`, got {line!r}\n{self.log_tail()}")
-        self.port = int(line.rsplit(":", 1)[1])
+        self.ports[0] = int(line.rsplit(":", 1)[1])
 
 
 class Kafka(Broker):
@@ -185,14 +206,17 @@ class Kafka(Broker):
     def _prepare(self):
         if self.port:
             return
-        self.port, controller_port = free_port(), free_port()
+        self.ports[0], controller_port = free_port(), free_port()
+        listeners = [f"{name}://{address}" for name, address in zip(LISTENERS, self.addresses)]
+        advertised = [f"{LISTENERS[0]}://127.0.0.1:{self.advertise}", *listeners[1:]] if self.advertise else listeners
         properties = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller_port}",
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller_port}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller_port}",
+            "listeners": ",".join([*listeners, f"CONTROLLER://127.0.0.1:{controller_port}"]),
+            "advertised.listeners": ",".join([*advertised, f"CONTROLLER://127.0.0.1:{controller_port}"]),
+            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in (*LISTENERS, "CONTROLLER")),
             "log.dirs": str(self.data_dir),
             "offsets.topic.replication.factor": "1",
             "offsets.topic.num.partitions": "1",
@@ -219,11 +243,16 @@ class Kafka(Broker):
         return java_command("kafka.Kafka", KAFKA_JARS, str(self.config_path))
 
     def _await_ready(self, deadline):
-        while not rawclient.serves(self.port):
+        while not rawclient.serves(self.port, self.hosts[0]):
             self._check_running()
             if time.monotonic() > deadline:
                 raise RuntimeError(f"kafka does not answer on port {self.port}\n{self.log_tail()}")
             time.sleep(0.05)
+
+
+def bracketed(host):
+    """A host as it stands before a colon and a port."""
+    return f"[{host}]" if ":" in host else host
 
 
 BROKERS = {"highwater": Highwater, "kafka": Kafka}

@@ -27,8 +27,8 @@ def frame(payload):
 class Connection:
     """A socket that speaks frames."""
 
-    def __init__(self, port, timeout_s=10):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+    def __init__(self, port, timeout_s=10, host="127.0.0.1"):
+        self.socket = socket.create_connection((host, port), timeout=timeout_s)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.correlation_id = 0
 
@@ -102,10 +102,10 @@ def broker_count(connection):
     return 0 if body is None else struct.unpack_from(">i", body)[0]
 
 
-def serves(port):
+def serves(port, host="127.0.0.1"):
     """Whether a broker answers there and knows itself as a member of the cluster."""
     try:
-        with Connection(port, timeout_s=5) as connection:
+        with Connection(port, timeout_s=5, host=host) as connection:
             return bool(api_versions(connection)) and broker_count(connection) > 0
     except OSError:
         return False
