@@ -18,6 +18,8 @@ def scenario_each_version(broker):
         broker.call("acks all", "PRODUCE", version, body)
         body = broker.produce_body("produce-versions", [batch("one")], acks=1, version=version)
         broker.call("acks 1", "PRODUCE", version, body)
+    # What is answered with acks=1 need not be readable yet.
+    broker.produce("produce-versions", batch("the last"))
     fetched(broker, "all of it", "produce-versions")
 
 
