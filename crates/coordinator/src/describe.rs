@@ -59,7 +59,7 @@ pub struct MemberDescription {
     pub client_host: Arc<str>,
     /// Its metadata for the chosen protocol; empty unless the group is stable.
     pub metadata: Bytes,
-    /// What it was assigned; empty unless the group is stable.
+    /// What it was last assigned.
     pub assignment: Bytes,
 }
 
@@ -84,7 +84,7 @@ impl ClassicGroup {
             protocol_type: self.protocol_type().cloned().unwrap_or_default(),
             protocol: protocol.cloned().unwrap_or_default(),
             generation: self.generation(),
-            members: self.members().map(|member| describe_member(member, protocol, is_stable)).collect(),
+            members: self.members().map(|member| describe_member(member, protocol)).collect(),
         }
     }
 
@@ -98,14 +98,14 @@ impl ClassicGroup {
     }
 }
 
-fn describe_member(member: &Member, protocol: Option<&Arc<str>>, is_stable: bool) -> MemberDescription {
+fn describe_member(member: &Member, protocol: Option<&Arc<str>>) -> MemberDescription {
     MemberDescription {
         member_id: Arc::clone(&member.id),
         instance_id: member.instance_id.clone(),
         client_id: Arc::clone(&member.client_id),
         client_host: Arc::clone(&member.client_host),
         metadata: member.metadata(protocol.map(|name| &**name)),
-        assignment: if is_stable { member.assignment.clone() } else { Bytes::new() },
+        assignment: member.assignment.clone(),
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
     use crate::testing::{GROUP, World, join};
 
     #[test]
-    fn metadata_and_assignments_are_told_of_a_stable_group_alone() {
+    fn metadata_is_told_of_a_stable_group_alone() {
         let mut world = World::new();
         assert_eq!(world.groups.describe(GROUP), None);
         let members = world.stable(2);
@@ -133,7 +133,8 @@ mod tests {
         world.send(join(&members[0], 0));
         let described = world.groups.describe(GROUP).unwrap();
         assert_eq!((described.state, &*described.protocol), (GroupState::PreparingRebalance, ""));
-        assert!(described.members[1].metadata.is_empty() && described.members[1].assignment.is_empty());
+        assert!(described.members[1].metadata.is_empty());
+        assert_eq!(&described.members[1].assignment[..], b"a1", "the last one is told in every state");
     }
 
     #[test]

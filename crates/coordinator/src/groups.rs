@@ -223,6 +223,8 @@ fn on_join(table: &mut Table, turn: &mut Turn<'_>, ticket: Ticket, join: &Join) 
     let bounds = turn.config.min_session_timeout_ms..=turn.config.max_session_timeout_ms;
     let code = if !bounds.contains(&join.session_timeout_ms) {
         ErrorCode::InvalidSessionTimeout
+    } else if join.protocol_type.is_empty() || join.protocols.is_empty() {
+        ErrorCode::InconsistentGroupProtocol
     } else if !join.member_id.is_empty() && !table.contains_key(&join.group_id) {
         ErrorCode::UnknownMemberId
     } else {

@@ -202,6 +202,11 @@ mod tests {
         let inconsistent = Some(ErrorCode::InconsistentGroupProtocol);
         assert_eq!(refused(Join { protocol_type: "".into(), ..join_request("", 1) }), inconsistent);
         assert_eq!(refused(Join { protocols: Vec::new(), ..join_request("", 1) }), inconsistent);
+        assert_eq!(
+            refused(Join { protocols: Vec::new(), ..join_request("m", 1) }),
+            inconsistent,
+            "of an unknown group"
+        );
         assert_eq!(refused(join_request("", 1)), None);
         assert_eq!(refused(Join { protocol_type: "connect".into(), ..join_request("", 2) }), inconsistent);
         assert_eq!(
@@ -222,6 +227,21 @@ mod tests {
         world.pass_ms(INITIAL_DELAY_MS);
         for ticket in tickets {
             assert_eq!(world.joined(ticket).unwrap().protocol.as_deref(), Some("b"));
+        }
+    }
+
+    #[test]
+    fn of_protocols_with_as_many_votes_the_first_by_name_is_chosen() {
+        for names in [["b", "a"], ["a", "b"]] {
+            let mut world = World::new();
+            let tickets = [0, 1].map(|seed| {
+                let mut protocols = names.map(|name| protocol(name, &["t"])).to_vec();
+                protocols.rotate_left(seed);
+                let seed = u8::try_from(seed).unwrap();
+                world.send(Request::Join(Join { protocols, ..join_request("", seed) }))
+            });
+            world.pass_ms(INITIAL_DELAY_MS);
+            assert_eq!(world.joined(tickets[0]).unwrap().protocol.as_deref(), Some("a"));
         }
     }
 

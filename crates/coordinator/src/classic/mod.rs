@@ -120,9 +120,9 @@ impl ClassicGroup {
         self.recorded
     }
 
-    /// Whether nobody is in it or on the way into it.
+    /// Whether nobody is in it. Ids that were given do not count.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.state == GroupState::Empty && self.pending_joins.is_empty()
+        self.state == GroupState::Empty
     }
 
     /// Whether it is one of consumers.
@@ -180,10 +180,10 @@ impl ClassicGroup {
         self.members.len() == self.awaiting_joins && self.pending_joins.is_empty()
     }
 
-    /// Whether a member of that type with these protocols has one in common with all others.
+    /// Whether a member of that type with these protocols, of which there is one, has one in common with all others.
     fn supports(&self, protocol_type: &str, protocols: &[Protocol]) -> bool {
         if self.state == GroupState::Empty {
-            return !protocol_type.is_empty() && !protocols.is_empty();
+            return true;
         }
         let by_all = |own: &Protocol| self.supported_by(&own.name) == self.members.len();
         self.protocol_type.as_deref() == Some(protocol_type) && protocols.iter().any(by_all)
@@ -193,19 +193,17 @@ impl ClassicGroup {
         self.supported.get(protocol).copied().unwrap_or(0)
     }
 
-    /// The protocol that most members vote for: each for the first of its own that all support. Of several, the one
-    /// that the first member in the order of ids prefers.
+    /// The protocol that most members vote for: each for the first of its own that all support. Of several, the first
+    /// in the order of their names.
     fn select_protocol(&self) -> Option<Arc<str>> {
-        let mut votes: Vec<(&Arc<str>, usize)> = Vec::new();
+        let mut votes: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
         for member in self.members.values() {
             let is_candidate = |own: &&Protocol| self.supported_by(&own.name) == self.members.len();
-            let Some(Protocol { name, .. }) = member.protocols.iter().find(is_candidate) else { continue };
-            match votes.iter_mut().find(|(voted, _)| *voted == name) {
-                Some((_, count)) => *count += 1,
-                None => votes.push((name, 1)),
+            if let Some(Protocol { name, .. }) = member.protocols.iter().find(is_candidate) {
+                *votes.entry(name).or_default() += 1;
             }
         }
-        let most = votes.iter().map(|(_, count)| *count).max()?;
+        let most = votes.values().max()?;
         votes.iter().find(|(_, count)| *count == most).map(|(name, _)| Arc::clone(name))
     }
 
