@@ -93,3 +93,13 @@ def scenario_a_deleted_group_starts_anew(broker):
     alone(broker, "anew", "b")
     broker.call("described", "DESCRIBE_GROUPS", 6, {"groups": ["anew"]})
     Member(broker, "anew", "c").leave("an unknown one", memberId="x", members=[{"memberId": "x", "groupInstanceId": None}])
+
+
+def scenario_find_coordinator_each_version(broker):
+    coordinator(broker)
+    for version in range(0, 4):
+        broker.call("one", "FIND_COORDINATOR", version, {"key": "a-group", "keyType": 0})
+        broker.call("odd characters", "FIND_COORDINATOR", version, {"key": "a b/ü", "keyType": 0})
+    for version in range(4, 7):
+        broker.call("several", "FIND_COORDINATOR", version, {"coordinatorKeys": ["a-group", "a b/ü", "x" * 300], "keyType": 0})
+        broker.call("the same twice", "FIND_COORDINATOR", version, {"coordinatorKeys": ["a-group", "a-group"], "keyType": 0})

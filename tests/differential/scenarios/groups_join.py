@@ -223,3 +223,28 @@ def scenario_a_leader_that_gives_no_assignment(broker):
     sent = follower.send_join()
     follower.joined("the leader is silent", sent)
     leader.heartbeat("it was silent")
+
+
+def scenario_odd_texts(broker):
+    """Names that nobody would choose, and reasons that are too long to keep."""
+    coordinator(broker)
+    for number, group in enumerate(("a b/ü", "x" * 1000, " ", ".", "..")):
+        member = alone(broker, group, f"odd{number}")
+        member.heartbeat("odd name")
+        describe(broker, f"odd name {number}", group)
+    member = Member(broker, "reasons", "r")
+    member.join("a long reason", 8, reason="because " * 100)
+    member.join("a long reason, with the id", 9, reason="because " * 100)
+    member.leave("a long reason", members=[{"memberId": member.id, "groupInstanceId": None, "reason": "because " * 100}])
+    empty = Member(broker, "empty-metadata", "e", protocols=(("range", b""),), kind="any")
+    empty.join("empty metadata", 3)
+    empty.sync("empty metadata", {empty: b""})
+    describe(broker, "empty metadata", "empty-metadata")
+
+
+def scenario_null_group_ids(broker):
+    """A group id that is null where the schema has no null: header version 1, then -1 as the length."""
+    coordinator(broker)
+    for name, api, version in (("join", 11, 0), ("heartbeat", 12, 0), ("sync", 14, 0), ("leave", 13, 0), ("commit", 8, 2), ("fetch", 9, 1)):
+        header = api.to_bytes(2) + version.to_bytes(2) + (7).to_bytes(4) + b"\0\1x"
+        broker.raw(f"{name} v{version}", header + b"\xff\xff" + b"\0" * 40)
