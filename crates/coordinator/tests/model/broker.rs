@@ -33,6 +33,10 @@ pub(crate) struct Broker {
     commits: VecDeque<(CommitId, Vec<MetaChange>)>,
     /// Outcomes that the groups were not told.
     outcomes: Vec<(CommitId, Result<(), ErrorCode>)>,
+    /// The commit after the last one that the store came to.
+    concluded: Option<CommitId>,
+    /// The commit that a request led to at once.
+    led_to: BTreeMap<Ticket, CommitId>,
     store: Store,
     checks: Checks,
     fails: bool,
@@ -63,6 +67,8 @@ impl Broker {
             answers: VecDeque::new(),
             commits: VecDeque::new(),
             outcomes: Vec::new(),
+            concluded: None,
+            led_to: BTreeMap::new(),
             store: Store::new(),
             checks: Checks::default(),
             fails: random.coin(),
@@ -77,8 +83,24 @@ impl Broker {
         self.trace.push(format!("{ticket:?} {request:?}"));
         self.waiting.insert(ticket, request.clone());
         let effects = self.groups.handle(self.now, ticket, request);
+        let commit = effects.iter().find_map(|effect| match effect {
+            Effect::Commit(id, _) => Some(*id),
+            Effect::Answer(..) => None,
+        });
+        self.led_to.extend(commit.map(|id| (ticket, id)));
         self.carry_out(effects);
         ticket
+    }
+
+    /// A request that changes what is stored is answered when the store has come to it. A JoinGroup or SyncGroup may be answered by
+    /// a rebalance instead.
+    fn check_order(&mut self, ticket: Ticket, request: &Request) {
+        let Some(id) = self.led_to.remove(&ticket) else { return };
+        let may_differ = matches!(request, Request::Join(_) | Request::Sync(_));
+        assert!(
+            may_differ || self.concluded > Some(id),
+            "{request:?} was answered before {id:?} was durable"
+        );
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>) {
@@ -89,6 +111,7 @@ impl Broker {
                     let request =
                         self.waiting.remove(&ticket).expect("a request that waits is answered, once");
                     self.checks.on_answer(&request, &answer);
+                    self.check_order(ticket, &request);
                     self.answers.push_back((ticket, request, answer));
                 }
                 Effect::Commit(id, changes) => self.commits.push_back((id, changes)),
@@ -105,6 +128,7 @@ impl Broker {
                 self.apply(changes);
                 Ok(())
             };
+            self.concluded = Some(CommitId(id.0 + 1));
             self.outcomes.push((id, outcome));
         }
         while !self.outcomes.is_empty() && !random.one_in(3) {
@@ -155,6 +179,7 @@ impl Broker {
         self.outcomes.clear();
         self.waiting.clear();
         self.answers.clear();
+        (self.concluded, self.led_to) = (None, BTreeMap::new());
         self.trace.push("restart".into());
         self.groups = load(self.config, self.now, &self.store);
         self.checks.on_restart();

@@ -11,6 +11,8 @@ use highwater_wire::ErrorCode;
 use crate::broker::{GROUPS, PARTITIONS, partition};
 
 type Generation = (Arc<str>, i32);
+/// A leader and the protocol.
+type Begun = (Arc<str>, Option<Arc<str>>);
 
 #[derive(Default)]
 pub(crate) struct Checks {
@@ -19,13 +21,11 @@ pub(crate) struct Checks {
     /// Counts the removals of a group: its generations begin anew.
     removals: BTreeMap<Arc<str>, u64>,
     /// Leader and protocol of what is begun.
-    joined: BTreeMap<(u64, u64, Generation), (Arc<str>, Option<Arc<str>>)>,
+    joined: BTreeMap<(u64, u64, Generation), Begun>,
     /// The member or instance that owns a partition in a generation.
     owners: BTreeMap<(u64, Generation, u8), Arc<str>>,
     /// Members with their assignments that the store was given.
     assignments: BTreeSet<(Generation, Arc<str>, Vec<u8>)>,
-    /// Generations that the store was given as empty.
-    emptied: BTreeSet<Generation>,
     /// Offsets that the store was given.
     offsets: BTreeSet<(Arc<str>, i32, i64)>,
     seen_offsets: BTreeMap<(&'static str, i32), i64>,
@@ -65,9 +65,6 @@ impl Checks {
             let assignment = (generation.clone(), Arc::clone(&member.member_id), member.assignment.clone());
             self.assignments.insert(assignment);
         }
-        if record.members.is_empty() {
-            self.emptied.insert(generation);
-        }
     }
 
     /// A request was answered.
@@ -93,8 +90,7 @@ impl Checks {
                 }
             }
             (Request::Leave(leave), Answer::Leave(answer)) => {
-                let is_failure = answer.error != ErrorCode::None;
-                assert!(is_failure || answer.members.len() == leave.members.len());
+                assert!(answer.error != ErrorCode::None || answer.members.len() == leave.members.len());
             }
             (Request::DeleteOffsets(_), Answer::Offsets(_)) => {}
             (

@@ -5,6 +5,7 @@
 //! Checked: each request is answered once and in the end; what an answer tells to be durable was applied by the store before; within
 //! one generation no partition has two owners and all members agree on leader and protocol, restarts included; generations and
 //! offsets never fall; what a restart would load is what is told; in the end nothing is due, listed or stored.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod broker;
 mod checks;
