@@ -1,22 +1,11 @@
 """The newest Java client, and Apache Kafka's command-line tools, against the broker and against its files."""
 
 import re
-import subprocess
-import time
 
 import pytest
-from broker import CLIENT_JARS, KAFKA_JARS, ROOT, java_command
+from broker import CLIENT_JARS, ROOT
 from confluent_kafka import Producer
-
-TOOL_S = 120
-
-
-def tool(main, *arguments, text="", jars=KAFKA_JARS):
-    """Runs a tool; returns what it printed. It must end with success."""
-    done = subprocess.run(java_command(main, jars, *arguments), input=text, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=TOOL_S)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+from jvm import await_true, tool
 
 
 def test_the_java_client_produces_and_consumes_in_every_way(broker):
@@ -134,10 +123,3 @@ def fill(broker, topic, count, partition=0, codec="none"):
         producer.produce(topic, value=b"%d " % i * 100, key=b"%d" % i, partition=partition, on_delivery=lambda error, _: error and failures.append(error))
         producer.poll(0)
     assert producer.flush(30) == 0 and not failures
-
-
-def await_true(check):
-    """Kafka applies changes to metadata after it answered."""
-    deadline = time.monotonic() + TOOL_S
-    while not check():
-        assert time.monotonic() < deadline
