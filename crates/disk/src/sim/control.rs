@@ -1,5 +1,6 @@
 //! What a test tells the simulated disk to do, and what it may ask.
 
+use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
@@ -12,12 +13,45 @@ use crate::Operation;
 
 /// The state that a disk shares with its open files.
 #[derive(Debug)]
-pub(super) struct Shared(Mutex<World>);
+pub(super) struct Shared {
+    world: Mutex<World>,
+    meanwhile: Mutex<Vec<Meanwhile>>,
+}
+
+/// What happens while an operation takes its time.
+struct Meanwhile {
+    operation: Operation,
+    pattern: String,
+    act: Box<dyn FnOnce() + Send>,
+}
 
 impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, World> {
         // A panicking test must not hide behind a poisoned lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn meanwhile(&self) -> MutexGuard<'_, Vec<Meanwhile>> {
+        self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Called between the beginning of an operation and its effect, without the lock.
+    pub(super) fn take_time(&self, operation: Operation, path: &Path) {
+        let act = {
+            let mut list = self.meanwhile();
+            let path = path.to_string_lossy();
+            let fits = |one: &Meanwhile| one.operation == operation && path.contains(&one.pattern);
+            list.iter().position(fits).map(|index| list.remove(index).act)
+        };
+        if let Some(act) = act {
+            act();
+        }
+    }
+}
+
+impl fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "during {:?} of {}", self.operation, self.pattern)
     }
 }
 
@@ -34,7 +68,8 @@ impl SimDisk {
     }
 
     fn of(world: World) -> Arc<Self> {
-        Arc::new(Self { shared: Arc::new(Shared(Mutex::new(world))) })
+        let shared = Shared { world: Mutex::new(world), meanwhile: Mutex::default() };
+        Arc::new(Self { shared: Arc::new(shared) })
     }
 
     // --- crashes --------------------------------------------------------------------------------------------------
@@ -117,6 +152,20 @@ impl SimDisk {
         self.shared.lock().faults.destroys_blocks = destroys;
     }
 
+    /// Makes the next write or sync of a file whose path contains `pattern` slow: `act` happens when it has begun and
+    /// before it has any effect. A sync covers what was written before it began. When the machine dies in `act`, the
+    /// operation was in flight. `act` may use the disk; what the caller of the operation has locked, it may not.
+    pub fn during_next(&self, operation: Operation, pattern: &str, act: impl FnOnce() + Send + 'static) {
+        let act: Box<dyn FnOnce() + Send> = Box::new(act);
+        self.shared.meanwhile().push(Meanwhile { operation, pattern: pattern.to_string(), act });
+    }
+
+    /// Forgets what [`SimDisk::during_next`] ordered and no operation has met.
+    pub fn forget_slow_operations(&self) {
+        let forgotten = std::mem::take(&mut *self.shared.meanwhile());
+        drop(forgotten);
+    }
+
     /// Which syncs report success and do nothing.
     pub fn set_lies(&self, lies: Lies) {
         self.shared.lock().faults.lies = lies;
@@ -174,5 +223,15 @@ impl SimDisk {
     /// A line for each operation and restart, from the first disk on.
     pub fn trace(&self) -> Vec<String> {
         self.shared.lock().trace.clone()
+    }
+
+    /// The lines since the last call; the trace is empty afterwards.
+    pub fn take_trace(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.lock().trace)
+    }
+
+    /// Whether operations are traced, which takes a good part of a long run's time; they are unless this says no.
+    pub fn set_tracing(&self, tracing: bool) {
+        self.shared.lock().tracing = tracing;
     }
 }

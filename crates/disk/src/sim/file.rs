@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use super::control::{Shared, SimDisk};
 use super::entries::{DirectoryImages, NodeId};
@@ -98,6 +98,23 @@ impl SimFile {
         if self.writable { Ok(()) } else { Err(rustix::io::Errno::BADF.into()) }
     }
 
+    /// Lets happen what is to happen while the operation is in flight. It is partly done if the machine dies meanwhile.
+    fn take_time<'a>(
+        &'a self,
+        world: MutexGuard<'a, World>,
+        course: Course,
+        operation: Operation,
+    ) -> (MutexGuard<'a, World>, Course) {
+        if world.crashed {
+            return (world, course);
+        }
+        drop(world);
+        self.shared.take_time(operation, &self.path);
+        let world = self.shared.lock();
+        let course = if world.crashed { Course::Crash } else { course };
+        (world, course)
+    }
+
     /// Writes what fits on the disk; an error when that is nothing.
     fn write(&self, world: &mut World, bytes: &[u8], position: u64) -> io::Result<usize> {
         let room = world.room(self.node)?.saturating_sub(position);
@@ -139,6 +156,7 @@ impl File for SimFile {
         let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
         let mut world = self.shared.lock();
         let course = world.begin(Operation::Write, &self.path)?;
+        let (mut world, course) = self.take_time(world, course, Operation::Write);
         let result = match course {
             Course::Fail(fault) => Err(fault.error()),
             Course::Crash => {
@@ -160,8 +178,11 @@ impl File for SimFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut world = self.shared.lock();
-        let result = match world.begin(Operation::Sync, &self.path)? {
-            Course::Normal => world.sync(self.descriptor, self.node),
+        let course = world.begin(Operation::Sync, &self.path)?;
+        let before = world.file(self.node)?.next_change();
+        let (mut world, course) = self.take_time(world, course, Operation::Sync);
+        let result = match course {
+            Course::Normal => world.sync(self.descriptor, self.node, before),
             Course::Fail(fault) => world.fail_sync(self.descriptor, self.node, fault),
             // Whatever part of it was done, a power loss draws.
             Course::Crash => Err(crash_error()),

@@ -34,8 +34,11 @@ enum Change {
 pub(super) struct FileImages {
     cached: Vec<u8>,
     durable: Vec<u8>,
-    arrived: Vec<Change>,
-    dirty: Vec<Change>,
+    /// Ascending by number, as `dirty` is, whose numbers are higher.
+    arrived: Vec<(u64, Change)>,
+    dirty: Vec<(u64, Change)>,
+    /// Numbers the changes of this file.
+    next_change: u64,
     allocated: u64,
     resident: bool,
     unreadable: Vec<Range<u64>>,
@@ -81,15 +84,25 @@ impl FileImages {
         change.apply(&mut self.cached);
         self.unreadable
             .retain(|range| !(position <= range.start && range.end <= position + bytes.len() as u64));
-        self.dirty.push(change);
+        self.push(change);
         Ok(())
+    }
+
+    fn push(&mut self, change: Change) {
+        self.dirty.push((self.next_change, change));
+        self.next_change += 1;
+    }
+
+    /// What the next change will be numbered: a sync that begins now covers those below.
+    pub(super) fn next_change(&self) -> u64 {
+        self.next_change
     }
 
     pub(super) fn set_length(&mut self, length: u64) -> io::Result<()> {
         let change = Change::SetLength(bounded(length)?);
         change.apply(&mut self.cached);
         self.allocated = self.allocated.min(length);
-        self.dirty.push(change);
+        self.push(change);
         Ok(())
     }
 
@@ -97,10 +110,11 @@ impl FileImages {
         self.allocated = self.allocated.max(end);
     }
 
-    /// A sync that worked: everything is durable.
-    pub(super) fn sync(&mut self) {
-        for change in self.arrived.drain(..).chain(self.dirty.drain(..)) {
-            change.apply(&mut self.durable);
+    /// A sync that worked: the changes with numbers below `before` are durable.
+    pub(super) fn sync(&mut self, before: u64) {
+        for changes in [&mut self.arrived, &mut self.dirty] {
+            let count = changes.iter().take_while(|(number, _)| *number < before).count();
+            changes.drain(..count).for_each(|(_, change)| change.apply(&mut self.durable));
         }
     }
 
@@ -111,9 +125,10 @@ impl FileImages {
             return false;
         }
         let mut device = self.durable.clone();
-        self.arrived.iter().for_each(|change| change.apply(&mut device));
+        self.arrived.iter().for_each(|(_, change)| change.apply(&mut device));
         let arrived = survivors(&self.dirty, device.len(), random);
-        self.arrived.extend(arrived);
+        let number = self.next_change.saturating_sub(1);
+        self.arrived.extend(arrived.into_iter().map(|change| (number, change)));
         self.dirty.clear();
         true
     }
@@ -121,14 +136,14 @@ impl FileImages {
     /// Clean pages are read again from the device, dirty ones stay.
     pub(super) fn drop_cache(&mut self) {
         self.cached.clone_from(&self.durable);
-        self.arrived.iter().chain(&self.dirty).for_each(|change| change.apply(&mut self.cached));
+        self.arrived.iter().chain(&self.dirty).for_each(|(_, change)| change.apply(&mut self.cached));
         self.resident = false;
     }
 
     /// What is left after a power loss: the durable image and any part of what came since.
     pub(super) fn lose_power(&mut self, random: &mut Random, destroys_blocks: bool) {
         self.arrived.append(&mut self.dirty);
-        let blocks: Vec<u64> = self.arrived.iter().filter_map(Change::first_block).collect();
+        let blocks: Vec<u64> = self.arrived.iter().filter_map(|(_, change)| change.first_block()).collect();
         for change in survivors(&self.arrived, self.durable.len(), random) {
             change.apply(&mut self.durable);
         }
@@ -215,14 +230,14 @@ enum Fate {
 }
 
 impl Fate {
-    fn draw(changes: &[Change], random: &mut Random) -> Self {
+    fn draw(changes: &[(u64, Change)], random: &mut Random) -> Self {
         match random.below(6) {
             0 => Self::Nothing,
             1 => Self::Everything,
             2 | 3 => Self::UpTo(random.index(changes.len() + 1)),
             _ => {
                 let mut versions: BTreeMap<u64, u64> = BTreeMap::new();
-                for (sector, _) in changes.iter().flat_map(Change::pieces) {
+                for (sector, _) in changes.iter().flat_map(|(_, change)| change.pieces()) {
                     *versions.entry(sector).or_default() += 1;
                 }
                 versions.values_mut().for_each(|count| *count = random.below(*count + 1));
@@ -265,10 +280,10 @@ impl Fate {
 
 /// The changes to a file of `length` bytes that reached the device, in pieces of a sector. Lengths are kept in order
 /// (a journal does that), sectors in any.
-fn survivors(changes: &[Change], mut length: usize, random: &mut Random) -> Vec<Change> {
+fn survivors(changes: &[(u64, Change)], mut length: usize, random: &mut Random) -> Vec<Change> {
     let mut fate = Fate::draw(changes, random);
     let mut kept = Vec::new();
-    for (index, change) in changes.iter().enumerate() {
+    for (index, (_, change)) in changes.iter().enumerate() {
         for (sector, piece) in change.pieces() {
             if fate.keeps_piece(index, sector, random) {
                 kept.push(piece);

@@ -11,10 +11,13 @@
 //! - After a failed sync the pages are clean: reads still return the new bytes, the durable ones stay old, the next
 //!   sync succeeds. Every descriptor that was open is told once. [`File::drop_cache`](crate::File::drop_cache) shows
 //!   what the device has.
-//! - [`SimDisk::crash_at`] stops the machine within an operation, which is then partly done; every later one fails.
+//! - [`SimDisk::during_next`] makes a write or sync take its time, so that other operations begin and end within it; a sync
+//!   covers what was written before it began.
+//! - [`SimDisk::crash_at`] stops the machine within an operation, which is then partly done, as are those it
+//!   happened in; every later one fails.
 //!
 //! Everything follows from the seeds and the order of the calls: the same run twice gives the same [`SimDisk::trace`].
-//! Not modelled: time, permissions, links, names that are not UTF-8, directories moved to another parent.
+//! Not modelled: a view past the cache (the traits have none), time, permissions, links, names that are not UTF-8, directories moved to another parent.
 
 mod control;
 mod entries;

@@ -317,6 +317,68 @@ fn a_sync_in_flight_at_a_crash_made_any_subset_durable() {
 }
 
 #[test]
+fn a_slow_sync_covers_what_was_written_before_it_began() {
+    let (disk, file) = with_durable_file(&[1; 1_024]);
+    write(file.as_ref(), 0, &[2; 512]);
+    let other = disk.open(path("a"), OpenMode::ReadWrite).unwrap();
+    disk.during_next(Operation::Sync, "a", move || write(other.as_ref(), 512, &[3; 512]));
+    file.sync_data().unwrap();
+    assert_eq!((contents(file.as_ref())[0], contents(file.as_ref())[512]), (2, 3));
+    let outcomes: BTreeSet<_> = seeds()
+        .map(|seed| found(&disk.power_loss(seed), "a").unwrap())
+        .map(|bytes| (bytes[0], bytes[512]))
+        .collect();
+    assert_eq!(outcomes, BTreeSet::from([(2, 1), (2, 3)]));
+    let disk = disk.kill();
+    disk.open(path("a"), OpenMode::Read).unwrap().sync_data().unwrap();
+    assert!(seeds().all(|seed| found(&disk.power_loss(seed), "a").unwrap()[512] == 3));
+}
+
+#[test]
+fn a_crash_within_a_slow_operation_leaves_it_partly_done() {
+    let mut outcomes = BTreeSet::new();
+    for seed in seeds() {
+        let disk = SimDisk::new(seed);
+        let file = create(&disk, "a");
+        let machine = Arc::clone(&disk);
+        disk.during_next(Operation::Write, "a", move || machine.crash());
+        assert!(is_crash(file.write_at(&[IoSlice::new(&[1; 3])], 0)), "seed {seed}");
+        outcomes.insert(found(&disk.kill(), "a").unwrap().len());
+    }
+    assert_eq!(outcomes, BTreeSet::from([1, 2, 3]));
+    let (disk, file) = with_durable_file(&[1; 512]);
+    write(file.as_ref(), 0, &[2; 512]);
+    let machine = Arc::clone(&disk);
+    disk.during_next(Operation::Sync, "a", move || machine.crash());
+    assert!(is_crash(file.sync_data()));
+    let outcomes: BTreeSet<_> = seeds().map(|seed| found(&disk.power_loss(seed), "a").unwrap()[0]).collect();
+    assert_eq!(outcomes, BTreeSet::from([1, 2]), "the sync was in flight");
+}
+
+#[test]
+fn an_order_that_no_operation_met_can_be_taken_back() {
+    let (disk, file) = with_durable_file(&[1; 512]);
+    let machine = Arc::clone(&disk);
+    disk.during_next(Operation::Sync, "b", move || machine.crash());
+    file.sync_data().unwrap();
+    disk.forget_slow_operations();
+    create(&disk, "b").sync_data().unwrap();
+}
+
+#[test]
+fn a_trace_can_be_taken_in_pieces_or_left_out() {
+    let disk = SimDisk::new(1);
+    create(&disk, "a");
+    assert_eq!(disk.take_trace().len(), 1);
+    create(&disk, "b");
+    assert_eq!(disk.trace().len(), 1);
+    disk.set_tracing(false);
+    create(&disk, "c");
+    assert_eq!((disk.take_trace().len(), disk.trace().len()), (1, 0));
+    assert_eq!(disk.kill().trace().len(), 0, "a restart does not switch it on");
+}
+
+#[test]
 fn after_a_failed_sync_reads_are_new_the_device_is_not_and_the_next_sync_succeeds() {
     let mut outcomes = BTreeSet::new();
     for seed in seeds() {

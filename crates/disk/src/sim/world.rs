@@ -44,6 +44,7 @@ pub(super) struct World {
     pub(super) operations: u64,
     pub(super) crashed: bool,
     pub(super) trace: Vec<String>,
+    pub(super) tracing: bool,
 }
 
 /// How an operation goes.
@@ -71,6 +72,7 @@ impl World {
             operations: 0,
             crashed: false,
             trace: Vec::new(),
+            tracing: true,
         }
     }
 
@@ -92,16 +94,18 @@ impl World {
 
     /// Traces how an operation went, and hands the result through.
     pub(super) fn end<T>(&mut self, what: impl Display, result: io::Result<T>) -> io::Result<T> {
-        let outcome = match &result {
-            Ok(_) => "ok".to_string(),
-            Err(error) => error.to_string(),
-        };
-        self.note(format!("{} {what}: {outcome}", self.operations));
+        if self.tracing {
+            let outcome = match &result {
+                Ok(_) => "ok".to_string(),
+                Err(error) => error.to_string(),
+            };
+            self.note(format!("{} {what}: {outcome}", self.operations));
+        }
         result
     }
 
     pub(super) fn note(&mut self, line: String) {
-        if self.trace.len() < TRACE_LINES_MAX {
+        if self.tracing && self.trace.len() < TRACE_LINES_MAX {
             self.trace.push(line);
         }
     }
@@ -315,10 +319,11 @@ impl World {
         self.descriptors.remove(&descriptor);
     }
 
-    /// Writes back and flushes. An earlier failure that this descriptor was not told is told now, once.
-    pub(super) fn sync(&mut self, descriptor: u64, node: NodeId) -> io::Result<()> {
+    /// Writes back and flushes what came before the change of this number. An earlier failure that this descriptor was
+    /// not told is told now, once.
+    pub(super) fn sync(&mut self, descriptor: u64, node: NodeId, before: u64) -> io::Result<()> {
         if !self.faults.lies.sync {
-            self.file_mut(node)?.sync();
+            self.file_mut(node)?.sync(before);
         }
         match self.descriptors.get_mut(&descriptor).and_then(|open| open.failed.take()) {
             Some(fault) => Err(fault.error()),
