@@ -113,11 +113,14 @@ impl Groups {
         self.timers.next_due()
     }
 
-    /// Forgets the offsets of a topic that was deleted.
+    /// Forgets the offsets of a topic that was deleted. Called when no new commit for the topic can come any more.
     pub fn forget_topic(&mut self, now: Now, topic: TopicId) -> Vec<Effect> {
         self.turn(now, |table, turn| {
-            for Entry { group, offsets, .. } in table.values_mut().filter(|entry| entry.held.is_none()) {
-                offsets.remove(turn, &group.id, &offsets.partitions_of(topic), None);
+            for Entry { group, offsets, held } in table.values_mut() {
+                match held {
+                    Some(held) => refuse_commits(turn, held, topic),
+                    None => offsets.remove(turn, &group.id, &offsets.partitions_of(topic), None),
+                }
             }
         })
     }
@@ -196,6 +199,18 @@ fn handle(table: &mut Table, turn: &mut Turn<'_>, ticket: Ticket, request: Reque
             None => turn.answer(ticket, Answer::Code(ErrorCode::GroupIdNotFound)),
         },
     }
+}
+
+/// Refuses what waits for a group's removal and would then commit offsets of a topic that is gone.
+fn refuse_commits(turn: &mut Turn<'_>, held: &mut Vec<(Ticket, Request)>, topic: TopicId) {
+    held.retain(|(ticket, request)| {
+        let Request::Commit(commit) = request else { return true };
+        let is_gone = commit.offsets.iter().any(|offset| offset.partition.topic_id == topic);
+        if is_gone {
+            turn.answer(*ticket, Answer::Code(ErrorCode::UnknownTopicOrPartition));
+        }
+        !is_gone
+    });
 }
 
 fn group_of(request: &Request) -> &Arc<str> {

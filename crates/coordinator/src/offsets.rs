@@ -347,4 +347,18 @@ mod tests {
         world.settle();
         assert_eq!((offset(&world), world.store.len()), (None, 0));
     }
+
+    #[test]
+    fn a_commit_that_waits_for_the_removal_of_its_group_is_refused_when_its_topic_goes() {
+        let mut world = World::new();
+        world.commit("", -1, 5);
+        world.is_durable_at_once = false;
+        world.send(delete_group());
+        let held = world.commit("", -1, 6);
+        let effects = world.groups.forget_topic(world.now, TopicId([1; 16]));
+        world.carry_out(effects);
+        assert_eq!(world.code(held), Some(ErrorCode::UnknownTopicOrPartition));
+        world.settle();
+        assert_eq!(world.store.len(), 0);
+    }
 }

@@ -122,4 +122,22 @@ mod tests {
         world.pass_ms(10_000);
         assert_eq!(world.heartbeat(&members[0], 1), ErrorCode::UnknownMemberId);
     }
+
+    #[test]
+    fn a_heartbeat_sets_no_timer() {
+        let mut world = World::new();
+        let members = world.stable(1);
+        let due = world.groups.next_due();
+        for _ in 0..6 {
+            world.pass_ms(1_000);
+            world.heartbeat(&members[0], 1);
+            assert_eq!(world.groups.next_due(), due);
+        }
+        world.pass_ms(1_000);
+        assert_eq!(
+            world.groups.next_due(),
+            due.map(|due| due.plus_ms(9_000)),
+            "set again when it came too early"
+        );
+    }
 }

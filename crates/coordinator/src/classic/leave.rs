@@ -142,4 +142,13 @@ mod tests {
         world.send(leave(&[(&members[1], None)]));
         assert_eq!(world.joined(waiting).unwrap().members.len(), 1);
     }
+
+    #[test]
+    fn who_leaves_leaves_no_timer_behind() {
+        let mut world = World::new();
+        let members = world.stable(3);
+        world.send(leave(&[(&members[0], None), (&members[1], None), (&members[2], None)]));
+        let sweep_ms = crate::GroupConfig::default().offsets_retention_check_interval_ms;
+        assert_eq!(world.groups.next_due(), Some(highwater_types::Instant(0).plus_ms(sweep_ms)));
+    }
 }

@@ -149,6 +149,14 @@ impl Broker {
         }
     }
 
+    /// Lets time pass at once: what came due is done late.
+    pub(crate) fn oversleep_ms(&mut self, ms: u64) {
+        self.set_clock(self.now.instant.plus_ms(ms));
+        let effects = self.groups.advance(self.now);
+        self.carry_out(effects);
+        assert!(self.groups.next_due().is_none_or(|due| due > self.now.instant), "all that was due is done");
+    }
+
     /// Lets time pass; what comes due is done when it is due.
     pub(crate) fn pass_ms(&mut self, ms: u64) {
         let end = self.now.instant.plus_ms(ms);
@@ -196,6 +204,7 @@ impl Broker {
                 self.send(Request::DeleteOffsets(DeleteOffsets { group_id, partitions }));
             }
             2 => {
+                self.checks.on_forget(self.offsets);
                 let effects = self.groups.forget_topic(self.now, TopicId([1; 16]));
                 self.carry_out(effects);
             }

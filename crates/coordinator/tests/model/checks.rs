@@ -28,6 +28,8 @@ pub(crate) struct Checks {
     assignments: BTreeSet<(Generation, Arc<str>, Vec<u8>)>,
     /// Offsets that the store was given.
     offsets: BTreeSet<(Arc<str>, i32, i64)>,
+    /// What was committed up to this offset is of a topic that was deleted.
+    forgotten: i64,
     seen_offsets: BTreeMap<(&'static str, i32), i64>,
     seen_generations: BTreeMap<&'static str, i32>,
     /// How often the generations of a group began anew.
@@ -37,7 +39,13 @@ pub(crate) struct Checks {
 impl Checks {
     pub(crate) fn on_restart(&mut self) {
         self.life += 1;
+        self.forgotten = 0;
         self.seen_generations.clear();
+    }
+
+    /// The topic was deleted, of which offsets up to this one were committed.
+    pub(crate) fn on_forget(&mut self, offset: i64) {
+        self.forgotten = offset;
     }
 
     /// The store applied a commit.
@@ -182,6 +190,8 @@ impl Checks {
     pub(crate) fn on_reload(&self, groups: &Groups, reloaded: &Groups, is_clean: bool) {
         for group in GROUPS {
             assert!(groups.offsets(group).eq(reloaded.offsets(group)), "offsets of {group} after a restart");
+            let is_forgotten = groups.offsets(group).all(|(_, offset)| offset.offset > self.forgotten);
+            assert!(!is_clean || is_forgotten, "{group} has offsets of the deleted topic");
             let Some(described) = groups.describe(group) else {
                 assert_eq!(reloaded.describe(group), None, "{group} would come back");
                 continue;

@@ -29,7 +29,8 @@ fn run(seed: u64) -> Vec<String> {
                 clients[index].step(&mut broker, &mut random);
             }
             58..75 => broker.apply_next(&mut random),
-            75..92 => broker.pass_ms(random.below(9_000)),
+            75..89 => broker.pass_ms(random.below(9_000)),
+            89..92 => broker.oversleep_ms(random.below(20_000)),
             92..94 => broker.jump_wall_clock(&mut random),
             94..95 => {
                 broker.restart(&mut random);
