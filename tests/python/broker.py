@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 KAFKA_JARS = CACHE / "kafka-4.3.1"
 CLIENT_JARS = CACHE / "kafka-clients-4.4.0"
+APP_JARS = CACHE / "kafka-apps"
 # Names of listeners, in the order of `Broker.hosts`.
 LISTENERS = ("PLAINTEXT", "SECOND")
 START_TIMEOUT_S = 90
