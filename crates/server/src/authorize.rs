@@ -97,6 +97,15 @@ pub(crate) const TOPIC_OPERATIONS: i32 = bits(&[
     Operation::AlterConfigs,
 ]);
 
+/// All operations of a group.
+pub(crate) const GROUP_OPERATIONS: i32 = bits(&[
+    Operation::Read,
+    Operation::Delete,
+    Operation::Describe,
+    Operation::DescribeConfigs,
+    Operation::AlterConfigs,
+]);
+
 /// All operations of the cluster.
 pub(crate) const CLUSTER_OPERATIONS: i32 = bits(&[
     Operation::Create,

@@ -10,6 +10,7 @@ use highwater_types::{TopicId, TopicIdPartition};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::fetch_session::FetchSessions;
+use crate::groups::GroupCoordinator;
 use crate::producer_ids::ProducerIds;
 use crate::topic_changes::Changes;
 use crate::topics::{Topic, Topics};
@@ -35,6 +36,8 @@ pub(crate) struct Broker {
     pub(crate) settings: Arc<Settings>,
     /// What changes topics and settings.
     pub(crate) changes: Changes,
+    /// Consumer groups.
+    pub(crate) groups: Arc<GroupCoordinator>,
     /// Where producer ids come from.
     pub(crate) producer_ids: ProducerIds,
     /// Incremental fetches.
@@ -113,16 +116,27 @@ impl Broker {
         let node = Arc::new(node);
         let producer_ids = ProducerIds::new(Arc::clone(&meta), loaded.producer_ids.as_ref());
         let topics = Arc::new(Topics::new(loaded.topics));
+        let clock = Clock::system();
+        let groups = GroupCoordinator::new(
+            &settings,
+            Arc::clone(&meta),
+            &clock,
+            &topics,
+            loaded.groups,
+            loaded.offsets,
+        );
+        let groups = Arc::new(groups);
         let changes = Changes::new(
             Arc::clone(&node),
             Arc::clone(&topics),
+            Arc::clone(&groups),
             Arc::clone(&settings),
             Arc::clone(&store),
             meta,
         );
         let slots = settings.count("max.incremental.fetch.session.cache.slots");
         let fetch_sessions = FetchSessions::new(usize::try_from(slots).unwrap_or(usize::MAX), session_seed);
-        Self { node, store, topics, settings, changes, producer_ids, fetch_sessions, clock: Clock::system() }
+        Self { node, store, topics, settings, changes, groups, producer_ids, fetch_sessions, clock }
     }
 
     /// A partition of a topic, if this broker leads it. On one node it leads all of them: nothing else may assume so.

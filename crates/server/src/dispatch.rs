@@ -1,7 +1,7 @@
 //! From a frame to a handler: reads header and body, checks that the version is served, and calls the handler of the API.
 //!
 //! What cannot be understood closes the connection after the replies that are due; only ApiVersions answers a version that is not
-//! served (KIP-511). Handlers that change something are done before the connection's next request starts.
+//! served (KIP-511). Handlers that change something are done before the connection's next request starts, and so are those of groups.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,11 @@ use highwater_wire::{ApiKey, DecodeError, Message};
 use crate::api_table::served;
 use crate::broker::Broker;
 use crate::handlers::{
-    alter_configs, api_versions, create_partitions, create_topics, delete_topics, describe_cluster,
-    describe_configs, describe_topic_partitions, fetch, find_coordinator, incremental_alter_configs,
-    init_producer_id, list_offsets, metadata, offset_for_leader_epoch, produce,
+    alter_configs, api_versions, create_partitions, create_topics, delete_groups, delete_topics,
+    describe_cluster, describe_configs, describe_groups, describe_topic_partitions, fetch, find_coordinator,
+    heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group, list_groups,
+    list_offsets, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce,
+    sync_group,
 };
 use crate::request::{ConnectionInfo, Reply, RequestContext};
 
@@ -131,6 +133,39 @@ async fn call(
         }
         ApiKey::DescribeTopicPartitions => {
             Reply::now(context, &describe_topic_partitions::handle(broker, context, &body(request)?))
+        }
+        _ => return call_group(broker, context, request).await,
+    };
+    Ok(reply)
+}
+
+/// As [`call`], for the APIs of groups. Each is answered before the connection's next request starts, as in Kafka: what a client
+/// sends behind a commit sees it, and a heartbeat behind a JoinGroup belongs to the generation that this brings.
+async fn call_group(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: RequestFrame,
+) -> Result<Reply, DecodeError> {
+    let reply = match context.api {
+        ApiKey::JoinGroup => Reply::now(context, &join_group::handle(broker, context, body(request)?).await),
+        ApiKey::SyncGroup => Reply::now(context, &sync_group::handle(broker, context, body(request)?).await),
+        ApiKey::Heartbeat => Reply::now(context, &heartbeat::handle(broker, context, &body(request)?).await),
+        ApiKey::LeaveGroup => {
+            Reply::now(context, &leave_group::handle(broker, context, body(request)?).await)
+        }
+        ApiKey::OffsetCommit => {
+            Reply::now(context, &offset_commit::handle(broker, context, body(request)?).await)
+        }
+        ApiKey::OffsetFetch => Reply::now(context, &offset_fetch::handle(broker, context, body(request)?)),
+        ApiKey::DescribeGroups => {
+            Reply::now(context, &describe_groups::handle(broker, context, &body(request)?))
+        }
+        ApiKey::ListGroups => Reply::now(context, &list_groups::handle(broker, context, &body(request)?)),
+        ApiKey::DeleteGroups => {
+            Reply::now(context, &delete_groups::handle(broker, context, &body(request)?).await)
+        }
+        ApiKey::OffsetDelete => {
+            Reply::now(context, &offset_delete::handle(broker, context, &body(request)?).await)
         }
         other => Reply::close(format!("{} is not served", other.name())),
     };

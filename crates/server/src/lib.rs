@@ -13,6 +13,7 @@ mod dispatch;
 mod error_code;
 mod features;
 mod fetch_session;
+mod groups;
 mod handlers;
 mod listener;
 mod local;

@@ -46,6 +46,7 @@ pub(crate) async fn open(settings: Arc<Settings>) -> Result<Opened, ServeError> 
     let logs: Arc<dyn LogStore> = store.clone();
     let seed = i32::from_be_bytes(random().map_err(ServeError::System)?);
     let broker = Arc::new(Broker::new(node, settings, loaded, logs, meta.clone(), seed));
+    broker.groups.start();
     tokio::spawn(after_recovery(Arc::clone(&broker), Arc::clone(&store)));
     Ok(Opened { broker, store, meta })
 }

@@ -5,8 +5,6 @@ use std::fmt::Write;
 /// Why an API is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reason {
-    /// Classic consumer groups and committed offsets.
-    Groups,
     /// Transactions.
     Transactions,
     /// Consumer groups of the new protocol (KIP-848).
@@ -26,7 +24,6 @@ enum Reason {
 impl Reason {
     fn text(self) -> &'static str {
         match self {
-            Self::Groups => "consumer groups are not served yet",
             Self::Transactions => "transactions are not served yet",
             Self::ConsumerProtocol => "KIP-848 groups are not served yet",
             Self::Administration => "not served yet",
@@ -52,14 +49,6 @@ const fn kafka(key: i16, name: &'static str, min: i16, max: i16, reason: Reason)
 
 /// The difference, sorted by key.
 const NOT_SERVED: &[KafkaApi] = &[
-    kafka(8, "OffsetCommit", 2, 10, Reason::Groups),
-    kafka(9, "OffsetFetch", 1, 10, Reason::Groups),
-    kafka(11, "JoinGroup", 0, 9, Reason::Groups),
-    kafka(12, "Heartbeat", 0, 4, Reason::Groups),
-    kafka(13, "LeaveGroup", 0, 5, Reason::Groups),
-    kafka(14, "SyncGroup", 0, 5, Reason::Groups),
-    kafka(15, "DescribeGroups", 0, 6, Reason::Groups),
-    kafka(16, "ListGroups", 0, 5, Reason::Groups),
     kafka(17, "SaslHandshake", 0, 1, Reason::Security),
     kafka(21, "DeleteRecords", 0, 2, Reason::Administration),
     kafka(24, "AddPartitionsToTxn", 0, 5, Reason::Transactions),
@@ -77,11 +66,9 @@ const NOT_SERVED: &[KafkaApi] = &[
     kafka(39, "RenewDelegationToken", 1, 2, Reason::Security),
     kafka(40, "ExpireDelegationToken", 1, 2, Reason::Security),
     kafka(41, "DescribeDelegationToken", 1, 3, Reason::Security),
-    kafka(42, "DeleteGroups", 0, 2, Reason::Groups),
     kafka(43, "ElectLeaders", 0, 2, Reason::Administration),
     kafka(45, "AlterPartitionReassignments", 0, 1, Reason::Administration),
     kafka(46, "ListPartitionReassignments", 0, 0, Reason::Administration),
-    kafka(47, "OffsetDelete", 0, 0, Reason::Groups),
     kafka(48, "DescribeClientQuotas", 0, 1, Reason::Administration),
     kafka(49, "AlterClientQuotas", 0, 1, Reason::Administration),
     kafka(50, "DescribeUserScramCredentials", 0, 0, Reason::Security),

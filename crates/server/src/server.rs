@@ -38,6 +38,7 @@ pub(crate) async fn run(
     let bytes = broker.settings.number("queued.max.request.bytes").unwrap_or(0);
     let budget = Budget::new(u64::try_from(bytes).ok().filter(|bytes| *bytes > 0));
     let deadline = Duration::from_millis(broker.settings.count("shutdown.timeout.ms"));
+    let groups = Arc::clone(&broker.groups);
     let shared = Shared { broker, budget, readers, log: RateLimited::new() };
     let server = Arc::new(Server { shared, connections: Arc::default() });
     let mut accepting = JoinSet::new();
@@ -46,6 +47,7 @@ pub(crate) async fn run(
     }
     // Only ends when told to: the sender lives as long as the process.
     let _ = stop.wait_for(|stop| *stop).await;
+    groups.stop();
     let drain = async { while accepting.join_next().await.is_some() {} };
     if tokio::time::timeout(deadline, drain).await.is_err() {
         tracing::warn!("connections were closed with replies due: they took longer than shutdown.timeout.ms");

@@ -17,6 +17,7 @@ use highwater_wire::ErrorCode;
 use crate::broker::Node;
 use crate::config::{Settings, log_config};
 use crate::error_code::Failure;
+use crate::groups::GroupCoordinator;
 use crate::topic_name;
 use crate::topics::{Topic, Topics};
 
@@ -30,6 +31,7 @@ struct Shared {
     turn: tokio::sync::Mutex<()>,
     node: Arc<Node>,
     topics: Arc<Topics>,
+    groups: Arc<GroupCoordinator>,
     settings: Arc<Settings>,
     store: Arc<dyn LogStore>,
     meta: Arc<dyn MetaStore>,
@@ -59,12 +61,13 @@ impl Changes {
     pub(crate) fn new(
         node: Arc<Node>,
         topics: Arc<Topics>,
+        groups: Arc<GroupCoordinator>,
         settings: Arc<Settings>,
         store: Arc<dyn LogStore>,
         meta: Arc<dyn MetaStore>,
     ) -> Self {
         let turn = tokio::sync::Mutex::new(());
-        Self { shared: Arc::new(Shared { turn, node, topics, settings, store, meta }) }
+        Self { shared: Arc::new(Shared { turn, node, topics, groups, settings, store, meta }) }
     }
 
     /// Makes a topic. That it is there already is said before anything that is wrong with `plan`, and only when the
@@ -230,6 +233,7 @@ impl Shared {
         let tombstone = MetaRecord::Tombstone(TombstoneRecord { id: id.0, name, partitions });
         self.commit(vec![MetaChange::Remove(MetaKey::Topic(id)), MetaChange::Put(tombstone)]).await?;
         self.topics.remove(id);
+        self.groups.forget_topic(id);
         let gone = (0..partitions).map(|partition| TopicIdPartition { topic_id: id, partition }).collect();
         // The tombstone is committed: the topic is deleted whatever becomes of its files.
         if let Err(error) = self.store.delete(gone).await {
@@ -390,7 +394,16 @@ mod tests {
         let (topics, logs) = (Arc::new(Topics::default()), Arc::new(MemoryLogs::default()));
         let node = Arc::new(Node { node_id: 1, cluster_id: String::new() });
         let settings = Arc::new(Settings::new(Layers::default()));
-        let changes = Changes::new(node, Arc::clone(&topics), settings, logs.clone(), meta.clone());
+        let groups = GroupCoordinator::new(
+            &settings,
+            meta.clone(),
+            &crate::clock::Clock::system(),
+            &topics,
+            Vec::new(),
+            Vec::new(),
+        );
+        let changes =
+            Changes::new(node, Arc::clone(&topics), Arc::new(groups), settings, logs.clone(), meta.clone());
         Test { changes, topics, meta, logs }
     }
 

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking, also in its helpers"
 )]
 
+mod groups;
+#[path = "../support/mod.rs"]
 mod support;
 
 use highwater_types::{Offset, TopicId};
@@ -25,11 +27,14 @@ struct Topic {
 #[test]
 fn every_announced_version_is_answered() {
     let directory = tempfile::tempdir().unwrap();
-    let broker = Broker::start(directory.path(), &["--set", "num.partitions=2"]);
+    let broker = Broker::start(
+        directory.path(),
+        &["--set", "num.partitions=2", "--set", "group.initial.rebalance.delay.ms=0"],
+    );
     let mut client = broker.connect();
     let topic = make_topic(&mut client);
     let announced = client.ask(0, &ApiVersionsRequest::default()).api_keys;
-    assert!(announced.len() >= 16);
+    assert!(announced.len() >= 26);
     let mut offset = 0;
     for api in announced {
         let key = ApiKey::from_code(api.api_key).unwrap();
@@ -100,6 +105,16 @@ fn check(client: &mut Client, key: ApiKey, version: i16, topic: &Topic, offset: 
             assert_eq!((answer.error_code, answer.producer_epoch), (0, 0), "v{version}");
         }
         ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch(client, version, topic, *offset),
+        ApiKey::JoinGroup
+        | ApiKey::SyncGroup
+        | ApiKey::Heartbeat
+        | ApiKey::LeaveGroup
+        | ApiKey::OffsetCommit
+        | ApiKey::OffsetFetch
+        | ApiKey::DescribeGroups
+        | ApiKey::ListGroups
+        | ApiKey::DeleteGroups
+        | ApiKey::OffsetDelete => groups::check(client, key, version, topic),
         other => check_settings(client, other, version, topic),
     }
 }

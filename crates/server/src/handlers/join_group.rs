@@ -1,0 +1,87 @@
+//! JoinGroup v0–9. v1: rebalance timeout; v4: a new member first gets an id (KIP-394); v5: static members (KIP-345); v7: the
+//! group's type in the answer; v8: a reason; v9: the leader may be told not to assign (KIP-814).
+
+use std::sync::Arc;
+
+use highwater_coordinator::{Answer, Join, JoinAnswer, Protocol, Request};
+use highwater_wire::messages::join_group_request::JoinGroupRequest;
+use highwater_wire::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
+use highwater_wire::{ErrorCode, Str};
+
+use super::group::{client_host, client_id, copied, optional, owned, random_id, shared};
+use crate::authorize::{Operation, Resource};
+use crate::broker::Broker;
+use crate::request::RequestContext;
+
+/// Answers when the member has its place in a generation, or cannot have one.
+pub(crate) async fn handle(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: JoinGroupRequest,
+) -> JoinGroupResponse {
+    let member_id = owned(&request.member_id);
+    let answer = match join(broker, context, request).await {
+        Ok(answer) => answer,
+        Err(code) => JoinAnswer::failed(code, member_id),
+    };
+    response(context.version, answer)
+}
+
+async fn join(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: JoinGroupRequest,
+) -> Result<JoinAnswer, ErrorCode> {
+    if request.group_id.is_empty() {
+        return Err(ErrorCode::InvalidGroupId);
+    }
+    context.authorize(Operation::Read, Resource::Group(&request.group_id))?;
+    let version = context.version;
+    let protocols = request.protocols.into_iter();
+    let join = Join {
+        group_id: owned(&request.group_id),
+        member_id: owned(&request.member_id),
+        instance_id: optional(request.group_instance_id.as_ref()),
+        fresh_id: random_id()?,
+        client_id: client_id(context),
+        client_host: client_host(context),
+        protocol_type: owned(&request.protocol_type),
+        protocols: protocols
+            .map(|given| Protocol { name: owned(&given.name), metadata: copied(&given.metadata) })
+            .collect(),
+        session_timeout_ms: request.session_timeout_ms,
+        rebalance_timeout_ms: if version == 0 {
+            request.session_timeout_ms
+        } else {
+            request.rebalance_timeout_ms
+        },
+        id_required: version >= 4,
+        can_skip_assignment: version >= 9,
+        reason: optional(request.reason.as_ref()),
+    };
+    match broker.groups.call(&request.group_id, Request::Join(join)).await? {
+        Answer::Join(answer) => Ok(answer),
+        _ => Err(ErrorCode::UnknownServerError),
+    }
+}
+
+fn response(version: i16, answer: JoinAnswer) -> JoinGroupResponse {
+    // Before v7 there is no null.
+    let protocol = answer.protocol.as_deref().map(Str::from);
+    let members = answer.members.into_iter().map(|member| JoinGroupResponseMember {
+        member_id: shared(&member.member_id),
+        group_instance_id: member.instance_id.as_ref().map(shared),
+        metadata: member.metadata,
+    });
+    JoinGroupResponse {
+        error_code: answer.error.code(),
+        generation_id: answer.generation,
+        protocol_type: answer.protocol_type.as_ref().map(shared).filter(|_| version >= 7),
+        protocol_name: if version >= 7 { protocol } else { Some(protocol.unwrap_or_default()) },
+        leader: shared(&answer.leader),
+        skip_assignment: answer.skip_assignment && version >= 9,
+        member_id: shared(&answer.member_id),
+        members: members.collect(),
+        ..JoinGroupResponse::default()
+    }
+}

@@ -1,0 +1,66 @@
+//! LeaveGroup v0–5. v3: several members, static ones by their instance (KIP-345); v5: a reason.
+
+use std::sync::Arc;
+
+use highwater_coordinator::{Answer, Leave, LeaveAnswer, Leaving, Request};
+use highwater_wire::ErrorCode;
+use highwater_wire::messages::leave_group_request::LeaveGroupRequest;
+use highwater_wire::messages::leave_group_response::{LeaveGroupResponse, MemberResponse};
+
+use super::group::{optional, owned, shared};
+use crate::authorize::{Operation, Resource};
+use crate::broker::Broker;
+use crate::request::RequestContext;
+
+/// Takes members out of their group.
+pub(crate) async fn handle(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: LeaveGroupRequest,
+) -> LeaveGroupResponse {
+    let failed = |error| LeaveAnswer { error, members: Vec::new() };
+    let mut answer = leave(broker, context, request).await.unwrap_or_else(failed);
+    if context.version < 3 {
+        // One member, whose code is that of the whole.
+        if let (ErrorCode::None, Some(only)) = (answer.error, answer.members.first()) {
+            answer.error = only.error;
+        }
+        answer.members.clear();
+    }
+    let members = answer.members.iter().map(|left| MemberResponse {
+        member_id: shared(&left.member_id),
+        group_instance_id: left.instance_id.as_ref().map(shared),
+        error_code: left.error.code(),
+    });
+    LeaveGroupResponse {
+        error_code: answer.error.code(),
+        members: members.collect(),
+        ..LeaveGroupResponse::default()
+    }
+}
+
+async fn leave(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: LeaveGroupRequest,
+) -> Result<LeaveAnswer, ErrorCode> {
+    if request.group_id.is_empty() {
+        return Err(ErrorCode::InvalidGroupId);
+    }
+    context.authorize(Operation::Read, Resource::Group(&request.group_id))?;
+    let members = if context.version < 3 {
+        vec![Leaving { member_id: owned(&request.member_id), instance_id: None, reason: None }]
+    } else {
+        let leaving = request.members.iter().map(|leaving| Leaving {
+            member_id: owned(&leaving.member_id),
+            instance_id: optional(leaving.group_instance_id.as_ref()),
+            reason: optional(leaving.reason.as_ref()),
+        });
+        leaving.collect()
+    };
+    let leave = Leave { group_id: owned(&request.group_id), members };
+    match broker.groups.call(&request.group_id, Request::Leave(leave)).await? {
+        Answer::Leave(answer) => Ok(answer),
+        _ => Err(ErrorCode::UnknownServerError),
+    }
+}

@@ -1,0 +1,169 @@
+//! OffsetFetch v1–10. v2: all partitions of a group; v5: the leader epoch; v7: `require_stable`, which is always so without
+//! transactions; v8: several groups (KIP-709); v9: member id and epoch, for KIP-848 groups; v10: topic ids.
+
+use std::sync::Arc;
+
+use highwater_coordinator::{CommittedOffset, Groups};
+use highwater_types::{TopicId, TopicIdPartition};
+use highwater_wire::messages::offset_fetch_request::{
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
+use highwater_wire::messages::offset_fetch_response::{
+    OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
+    OffsetFetchResponsePartitions, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+};
+use highwater_wire::{ErrorCode, Str};
+
+use super::group::{find_topic, shared};
+use crate::authorize::{Operation, Resource};
+use crate::broker::Broker;
+use crate::request::RequestContext;
+
+/// First version with several groups.
+const GROUPS: i16 = 8;
+/// First version with topic ids.
+const TOPIC_IDS: i16 = 10;
+
+/// Tells committed offsets; only durable ones are seen.
+pub(crate) fn handle(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: OffsetFetchRequest,
+) -> OffsetFetchResponse {
+    if context.version >= GROUPS {
+        let groups = request.groups.iter().map(|group| fetch(broker, context, group));
+        return OffsetFetchResponse { groups: groups.collect(), ..OffsetFetchResponse::default() };
+    }
+    let topics = request.topics.map(|topics| {
+        let topic = |topic: highwater_wire::messages::offset_fetch_request::OffsetFetchRequestTopic| {
+            OffsetFetchRequestTopics {
+                name: topic.name,
+                partition_indexes: topic.partition_indexes,
+                ..OffsetFetchRequestTopics::default()
+            }
+        };
+        topics.into_iter().map(topic).collect()
+    });
+    let group =
+        OffsetFetchRequestGroup { group_id: request.group_id, topics, ..OffsetFetchRequestGroup::default() };
+    one_group(fetch(broker, context, &group))
+}
+
+/// The answer as it was before there could be several groups.
+fn one_group(group: OffsetFetchResponseGroup) -> OffsetFetchResponse {
+    let partition = |partition: OffsetFetchResponsePartitions| OffsetFetchResponsePartition {
+        partition_index: partition.partition_index,
+        committed_offset: partition.committed_offset,
+        committed_leader_epoch: partition.committed_leader_epoch,
+        metadata: partition.metadata,
+        error_code: partition.error_code,
+    };
+    let topics = group.topics.into_iter().map(|topic| OffsetFetchResponseTopic {
+        name: topic.name,
+        partitions: topic.partitions.into_iter().map(partition).collect(),
+    });
+    OffsetFetchResponse {
+        topics: topics.collect(),
+        error_code: group.error_code,
+        ..OffsetFetchResponse::default()
+    }
+}
+
+fn fetch(
+    broker: &Broker,
+    context: &RequestContext,
+    asked: &OffsetFetchRequestGroup,
+) -> OffsetFetchResponseGroup {
+    let group_id = &asked.group_id;
+    let answer =
+        OffsetFetchResponseGroup { group_id: group_id.clone(), ..OffsetFetchResponseGroup::default() };
+    if let Err(code) = context.authorize(Operation::Describe, Resource::Group(group_id)) {
+        return OffsetFetchResponseGroup { error_code: code.code(), ..answer };
+    }
+    let topics = match &asked.topics {
+        None => broker.groups.read(group_id, |groups| all(broker, context, groups, group_id)),
+        Some(topics) => {
+            let found: Vec<_> = topics.iter().map(|topic| find(broker, context, topic)).collect();
+            broker.groups.read(group_id, |groups| {
+                let named = topics.iter().zip(&found);
+                named.map(|(topic, id)| named_topic(groups, group_id, topic, *id)).collect()
+            })
+        }
+    };
+    OffsetFetchResponseGroup { topics, ..answer }
+}
+
+/// The id of a topic that is asked for. One that does not exist has no offsets: by name that is no error.
+fn find(
+    broker: &Broker,
+    context: &RequestContext,
+    topic: &OffsetFetchRequestTopics,
+) -> Result<Option<TopicId>, ErrorCode> {
+    match find_topic(broker, context, (&topic.name, topic.topic_id), context.version >= TOPIC_IDS) {
+        Ok(topic) => Ok(Some(topic.id)),
+        Err(ErrorCode::UnknownTopicOrPartition) => Ok(None),
+        Err(code) => Err(code),
+    }
+}
+
+fn named_topic(
+    groups: &Groups,
+    group_id: &str,
+    asked: &OffsetFetchRequestTopics,
+    id: Result<Option<TopicId>, ErrorCode>,
+) -> OffsetFetchResponseTopics {
+    let partitions = asked.partition_indexes.iter().map(|&partition| {
+        let committed = id
+            .ok()
+            .flatten()
+            .and_then(|topic_id| groups.fetch_offset(group_id, TopicIdPartition { topic_id, partition }));
+        let code = id.err().unwrap_or(ErrorCode::None);
+        OffsetFetchResponsePartitions { error_code: code.code(), ..answer(partition, committed) }
+    });
+    OffsetFetchResponseTopics {
+        name: asked.name.clone(),
+        topic_id: asked.topic_id,
+        partitions: partitions.collect(),
+    }
+}
+
+/// Everything that the group has committed for topics that exist.
+fn all(
+    broker: &Broker,
+    context: &RequestContext,
+    groups: &Groups,
+    group_id: &str,
+) -> Vec<OffsetFetchResponseTopics> {
+    let mut topics: Vec<OffsetFetchResponseTopics> = Vec::new();
+    let mut current = None;
+    for (partition, committed) in groups.offsets(group_id) {
+        if current != Some(partition.topic_id) {
+            let is_visible = broker.topics.by_id(partition.topic_id).is_some()
+                && context.authorize(Operation::Describe, Resource::Topic(&committed.topic)).is_ok();
+            if !is_visible {
+                continue;
+            }
+            current = Some(partition.topic_id);
+            let (name, topic_id) = if context.version >= TOPIC_IDS {
+                (Str::default(), partition.topic_id)
+            } else {
+                (shared(&committed.topic), TopicId::ZERO)
+            };
+            topics.push(OffsetFetchResponseTopics { name, topic_id, partitions: Vec::new() });
+        }
+        if let Some(topic) = topics.last_mut() {
+            topic.partitions.push(answer(partition.partition, Some(committed)));
+        }
+    }
+    topics
+}
+
+fn answer(partition: i32, committed: Option<&CommittedOffset>) -> OffsetFetchResponsePartitions {
+    OffsetFetchResponsePartitions {
+        partition_index: partition,
+        committed_offset: committed.map_or(-1, |committed| committed.offset),
+        committed_leader_epoch: committed.map_or(-1, |committed| committed.leader_epoch),
+        metadata: Some(committed.map_or_else(Str::default, |committed| shared(&committed.metadata))),
+        ..OffsetFetchResponsePartitions::default()
+    }
+}

@@ -1,0 +1,58 @@
+//! SyncGroup v0–5. v3: static members (KIP-345); v5: the member says what it takes type and protocol to be (KIP-559).
+
+use std::sync::Arc;
+
+use highwater_coordinator::{Answer, Request, Sync, SyncAnswer};
+use highwater_wire::ErrorCode;
+use highwater_wire::messages::sync_group_request::SyncGroupRequest;
+use highwater_wire::messages::sync_group_response::SyncGroupResponse;
+
+use super::group::{copied, optional, owned, shared};
+use crate::authorize::{Operation, Resource};
+use crate::broker::Broker;
+use crate::request::RequestContext;
+
+/// Answers with the member's assignment when the leader has made one.
+pub(crate) async fn handle(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: SyncGroupRequest,
+) -> SyncGroupResponse {
+    let answer = sync(broker, context, request).await.unwrap_or_else(SyncAnswer::failed);
+    SyncGroupResponse {
+        error_code: answer.error.code(),
+        protocol_type: answer.protocol_type.as_ref().map(shared).filter(|_| context.version >= 5),
+        protocol_name: answer.protocol.as_ref().map(shared).filter(|_| context.version >= 5),
+        assignment: answer.assignment,
+        ..SyncGroupResponse::default()
+    }
+}
+
+async fn sync(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: SyncGroupRequest,
+) -> Result<SyncAnswer, ErrorCode> {
+    if request.group_id.is_empty() {
+        return Err(ErrorCode::InvalidGroupId);
+    }
+    let names_both = request.protocol_type.is_some() && request.protocol_name.is_some();
+    if context.version >= 5 && !names_both {
+        return Err(ErrorCode::InconsistentGroupProtocol);
+    }
+    context.authorize(Operation::Read, Resource::Group(&request.group_id))?;
+    let assignments = request.assignments.into_iter();
+    let sync = Sync {
+        group_id: owned(&request.group_id),
+        member_id: owned(&request.member_id),
+        instance_id: optional(request.group_instance_id.as_ref()),
+        generation: request.generation_id,
+        protocol_type: optional(request.protocol_type.as_ref()),
+        protocol: optional(request.protocol_name.as_ref()),
+        assignments: assignments.map(|given| (owned(&given.member_id), copied(&given.assignment))).collect(),
+    };
+    match broker.groups.call(&request.group_id, Request::Sync(sync)).await? {
+        Answer::Sync(answer) => Ok(answer),
+        _ => Err(ErrorCode::UnknownServerError),
+    }
+}
