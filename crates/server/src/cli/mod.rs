@@ -3,10 +3,12 @@
 mod consume;
 mod docs;
 mod files;
+mod group;
 mod log_dump;
 mod produce;
 mod segment;
 mod serve;
+mod table;
 mod topic;
 mod verify;
 
@@ -35,8 +37,10 @@ enum Command {
     Topic(topic::Topic),
     /// Send lines of standard input as records.
     Produce(produce::Produce),
-    /// Print the records of a topic.
+    /// Print the records of topics.
     Consume(consume::Consume),
+    /// List, describe and delete consumer groups, and set their offsets.
+    Group(group::Group),
     /// Look into the files of a log, without a broker.
     Log {
         #[command(subcommand)]
@@ -65,6 +69,7 @@ pub fn main() -> ExitCode {
             tool(|out| produce::run(&arguments, &mut io::stdin().lock(), out).map(|()| true))
         }
         Command::Consume(arguments) => tool(|out| consume::run(&arguments, out).map(|()| true)),
+        Command::Group(arguments) => tool(|out| group::run(&arguments, out)),
         Command::Log { command: LogCommand::Dump(arguments) } => {
             tool(|out| Ok(log_dump::run(&arguments, out)?))
         }

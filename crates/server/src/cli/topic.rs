@@ -14,6 +14,7 @@ use highwater_wire::messages::list_offsets_request::{
 use highwater_wire::messages::metadata_response::MetadataResponseTopic;
 use serde_json::json;
 
+use crate::client::offsets::{EARLIEST, LATEST};
 use crate::client::{ClientError, Cluster, refuse};
 
 /// `highwater topic …`
@@ -78,8 +79,6 @@ pub(crate) struct Common {
 
 const TIMEOUT_MS: i32 = 30_000;
 const TOPIC_RESOURCE: i8 = 2;
-const LATEST: i64 = -1;
-const EARLIEST: i64 = -2;
 
 /// Does what the arguments say.
 pub(crate) fn run(arguments: &Topic, out: &mut dyn Write) -> Result<(), ClientError> {

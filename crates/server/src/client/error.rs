@@ -33,6 +33,16 @@ pub(crate) enum ClientError {
     NoSuchPartition { topic: String, partition: i32 },
     /// Nobody leads the partition at the moment.
     NoLeader { topic: String, partition: i32 },
+    /// The log does not have what was asked for.
+    OutOfRange { topic: String, partition: i32 },
+    /// There is no such group.
+    NoSuchGroup(String),
+    /// The group is of a protocol that the tools do not speak.
+    NotClassic { group: String, kind: String },
+    /// The group is in use.
+    HasMembers { group: String, state: String, members: usize },
+    /// The broker tells us things about the group that cannot be.
+    BadGroup { group: String, cause: &'static str },
     /// What was fetched is damaged.
     Damaged { topic: String, partition: i32, cause: String },
     /// Reading standard input or writing standard output failed.
@@ -45,6 +55,18 @@ impl ClientError {
     /// Whether the reader of our output went away, which is no failure of ours.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Terminal(source) if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Whether other groups may still be dealt with.
+    pub(crate) fn is_about_one_group(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSuchGroup(_)
+                | Self::NotClassic { .. }
+                | Self::HasMembers { .. }
+                | Self::BadGroup { .. }
+                | Self::Refused { .. }
+        )
     }
 }
 
@@ -75,6 +97,20 @@ impl fmt::Display for ClientError {
             Self::NoLeader { topic, partition } => {
                 write!(f, "{topic}-{partition} has no leader at the moment")
             }
+            Self::OutOfRange { topic, partition } => {
+                write!(f, "{topic}-{partition}: the offset is not in the log")
+            }
+            Self::NoSuchGroup(group) => write!(f, "there is no group {group}"),
+            Self::NotClassic { group, kind } => {
+                write!(f, "group {group} is of type {kind}; only classic groups are supported here")
+            }
+            Self::HasMembers { group, state, members } => {
+                write!(
+                    f,
+                    "group {group} is in use (state {state}, {members} members): stop its consumers first"
+                )
+            }
+            Self::BadGroup { group, cause } => write!(f, "group {group}: {cause}"),
             Self::Damaged { topic, partition, cause } => write!(f, "{topic}-{partition}: {cause}"),
             Self::Terminal(source) => source.fmt(f),
             Self::Usage(message) => f.write_str(message),

@@ -1,7 +1,13 @@
 //! A small blocking Kafka client for the command line: one request at a time, versions by agreement with the broker, so
 //! that the tools work against any Kafka broker.
 
+pub(crate) mod cluster;
+pub(crate) mod consumer_protocol;
 mod error;
+pub(crate) mod groups;
+pub(crate) mod member;
+pub(crate) mod offsets;
+pub(crate) mod range;
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -11,9 +17,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use highwater_wire::frame::FrameSize;
 use highwater_wire::header::{decode_response, encode_request};
-use highwater_wire::messages::{ApiVersionsRequest, MetadataRequest, MetadataResponse};
+use highwater_wire::messages::ApiVersionsRequest;
 use highwater_wire::{ErrorCode, RecordsPart, Request};
 
+pub(crate) use cluster::Cluster;
 pub(crate) use error::ClientError;
 
 /// No answer of a broker may be larger than this.
@@ -80,6 +87,20 @@ impl Connection {
         self.call_up_to(request, i16::MAX)
     }
 
+    /// As [`Connection::call_up_to`], for a request that the broker may keep for as long as `wait` on purpose.
+    pub(crate) fn call_within<R: Request>(
+        &mut self,
+        request: &R,
+        newest: i16,
+        wait: Duration,
+    ) -> Result<R::Response, ClientError> {
+        let timeout = |stream: &TcpStream, wait| stream.set_read_timeout(Some(wait));
+        timeout(&self.stream, wait.saturating_add(ANSWER_TIMEOUT)).map_err(|source| self.lost(source))?;
+        let answer = self.call_up_to(request, newest)?;
+        timeout(&self.stream, ANSWER_TIMEOUT).map_err(|source| self.lost(source))?;
+        Ok(answer)
+    }
+
     fn call_version<R: Request>(&mut self, request: &R, version: i16) -> Result<R::Response, ClientError> {
         self.next_correlation_id = self.next_correlation_id.wrapping_add(1);
         let frame = encode_request(request, version, self.next_correlation_id, CLIENT_ID)
@@ -114,57 +135,6 @@ impl Connection {
 
     fn lost(&self, source: std::io::Error) -> ClientError {
         ClientError::Lost { address: self.address.clone(), source }
-    }
-}
-
-/// A cluster as seen through its bootstrap address: finds the broker that leads a partition.
-pub(crate) struct Cluster {
-    /// Where the cluster was found; also serves everything that any broker can answer.
-    pub(crate) any: Connection,
-    leaders: HashMap<i32, Connection>,
-}
-
-impl Cluster {
-    /// Connects to the first of `bootstrap` (`HOST:PORT,…`) that answers.
-    pub(crate) fn connect(bootstrap: &str) -> Result<Self, ClientError> {
-        let mut last = ClientError::NoBootstrap;
-        for address in bootstrap.split(',').map(str::trim).filter(|address| !address.is_empty()) {
-            match Connection::open(address) {
-                Ok(any) => return Ok(Self { any, leaders: HashMap::new() }),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-
-    /// Metadata of `topics`, or of all of them.
-    pub(crate) fn metadata(&mut self, topics: Option<&[&str]>) -> Result<MetadataResponse, ClientError> {
-        use highwater_wire::messages::metadata_request::MetadataRequestTopic;
-        let named = |name: &&str| MetadataRequestTopic { name: Some((*name).into()), ..Default::default() };
-        let request = MetadataRequest {
-            topics: topics.map(|names| names.iter().map(named).collect()),
-            allow_auto_topic_creation: false,
-            ..MetadataRequest::default()
-        };
-        self.any.call(&request)
-    }
-
-    /// A connection to the leader of a partition.
-    pub(crate) fn leader(&mut self, topic: &str, partition: i32) -> Result<&mut Connection, ClientError> {
-        let metadata = self.metadata(Some(&[topic]))?;
-        let found = metadata.topics.first().ok_or_else(|| ClientError::NoSuchTopic(topic.to_owned()))?;
-        refuse(found.error_code, "Metadata", Some(topic))?;
-        let placed = found.partitions.iter().find(|candidate| candidate.partition_index == partition);
-        let placed =
-            placed.ok_or_else(|| ClientError::NoSuchPartition { topic: topic.to_owned(), partition })?;
-        let broker = metadata.brokers.iter().find(|broker| broker.node_id == placed.leader_id);
-        let broker = broker.ok_or_else(|| ClientError::NoLeader { topic: topic.to_owned(), partition })?;
-        match self.leaders.entry(broker.node_id) {
-            std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
-            std::collections::hash_map::Entry::Vacant(new) => {
-                Ok(new.insert(Connection::open(&format!("{}:{}", broker.host.as_str(), broker.port))?))
-            }
-        }
     }
 }
 
