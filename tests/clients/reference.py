@@ -16,17 +16,20 @@ BATCH_HEADER = struct.Struct(">qiibIh")
 
 
 class Reference:
-    """A view of one broker."""
+    """A view of one broker.
+
+    Each question has an admin client of its own, kept until the answer is there (its futures fail when it is dropped): one
+    that outlives a restart of the broker may ask a connection that librdkafka has given up, and waits in vain.
+    """
 
     def __init__(self, broker):
         self.broker = broker
         self.settings = {"bootstrap.servers": broker.address, "log_level": 0}
-        # Lives as long as the view: its futures fail when it is dropped.
-        self.admin = AdminClient(self.settings)
 
     def create_topic(self, name, partitions):
         """Creates a topic and returns its name."""
-        self.admin.create_topics([NewTopic(name, partitions, 1)])[name].result(ANSWER_S)
+        admin = AdminClient(self.settings)
+        admin.create_topics([NewTopic(name, partitions, 1)])[name].result(ANSWER_S)
         return name
 
     def produce(self, topic, records):
@@ -66,12 +69,14 @@ class Reference:
 
     def committed(self, group, topic):
         """The group's committed offset of each partition that has one."""
-        answer = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(ANSWER_S)
+        admin = AdminClient(self.settings)
+        answer = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(ANSWER_S)
         return {p.partition: p.offset for p in answer.topic_partitions if p.topic == topic and p.offset >= 0}
 
     def members(self, group, topic):
         """The partitions of each member, by client id, as the broker describes the group."""
-        described = self.admin.describe_consumer_groups([group])[group].result(ANSWER_S)
+        admin = AdminClient(self.settings)
+        described = admin.describe_consumer_groups([group])[group].result(ANSWER_S)
         return {m.client_id: {p.partition for p in m.assignment.topic_partitions if p.topic == topic} for m in described.members}
 
     def batch_codecs(self, topic, partitions):
