@@ -7,7 +7,7 @@ import broker as brokers
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
-from groups import MEMBERS, SETTINGS, WAIT_S, ConfluentMember, coordinated, create, fresh, produce, until
+from groups import MEMBERS, SETTINGS, WAIT_S, ConfluentMember, close_all, coordinated, create, fresh, produce, until
 from kafka.protocol.admin import DescribeClusterRequest
 from kafka.protocol.consumer import FetchRequest
 from kafka.protocol.metadata import FindCoordinatorRequest, MetadataRequest
@@ -19,6 +19,23 @@ def broker():
     """A running broker whose groups start at once."""
     with brokers.create(settings=SETTINGS) as server:
         yield server
+
+
+def rewritten(producer, topic, found):
+    """Writes to a topic that was made again, until the producer and then the consumer have found it, and ten records more; what was written."""
+    written = []
+
+    def one_more():
+        try:
+            produce(producer, topic, [b"new-%d" % len(written)])
+        except AssertionError:
+            return False
+        written.append(b"new-%d" % len(written))
+        return found()
+    until(one_more, "producer and consumer find the new topic", every_s=0.05)
+    more = [b"new-%d" % number for number in range(len(written), len(written) + 10)]
+    produce(producer, topic, more)
+    return written + more
 
 
 @pytest.mark.parametrize("kind", MEMBERS)
@@ -38,19 +55,12 @@ def test_a_topic_is_deleted_and_made_again_under_a_producer_and_a_group(broker, 
         create(broker.address, topic)
         # What the group had committed belonged to the topic that is gone.
         until(lambda: committed(caller, group) in ({}, {(topic, 0): 0}), "the old offset goes")
-        second = [b"new-%d" % i for i in range(20)]
-
-        def delivered():
-            try:
-                produce(producer, topic, second[:1])
-            except AssertionError:
-                return False
-            return True
-        until(delivered, "the producer finds the new topic")
-        produce(producer, topic, second[1:])
-        until(lambda: member.values[-1:] == second[-1:], "the new records")
-        assert member.values == first + second
-        until(lambda: committed(caller, group) == {(topic, 0): 20}, "the commit of the new records")
+        written = rewritten(producer, topic, lambda: len(member.values) > 40)
+        until(lambda: member.values[-1:] == written[-1:], "the new records")
+        found = member.values[40:]
+        # kafka-python takes the shorter log for a truncated one and goes on at what was its end then, at any broker.
+        assert member.values[:40] == first and found == (written if kind == "confluent" else written[-len(found):])
+        until(lambda: committed(caller, group) == {(topic, 0): len(written)}, "the commit of the new records")
     finally:
         member.close()
         caller.close()
@@ -73,8 +83,7 @@ def test_partitions_added_under_a_group_are_assigned_and_consumed(broker, kind):
         until(lambda: sorted(set(members[0].values + members[1].values)) == wanted, "all records of all partitions")
         until(lambda: [len(m.partitions) for m in members] == [3, 3], "three partitions for each member")
     finally:
-        for member in members:
-            member.close()
+        close_all(*members)
 
 
 def told_addresses(caller):
@@ -104,8 +113,7 @@ def test_a_client_of_one_listener_never_sees_the_other(tmp_path):
                 produce(Producer({"bootstrap.servers": address}), topic, [b"%d" % partition], partition)
             until(lambda: sorted(members[0].values + members[1].values) == [b"0", b"1"], "both records")
         finally:
-            for member in members:
-                member.close()
+            close_all(*members)
 
 
 def has_ipv6():

@@ -32,7 +32,10 @@ def scenario_members_are_gathered(broker):
 
 def scenario_a_group_is_gathered_again_when_it_was_empty(broker):
     coordinator(broker)
+    broker.topic("gathered-topic")
     member = alone(broker, "gathered-again")
+    # With an offset the empty group stays.
+    member.commit("first", "gathered-topic", 1)
     member.leave("first")
     second = Member(broker, "gathered-again", "b")
     second.get_id()

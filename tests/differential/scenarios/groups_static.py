@@ -96,6 +96,7 @@ def scenario_replaced_while_others_wait(broker):
     coordinator(broker)
     leader, follower = static_pair(broker, "static-preparing")
     waiting = leader.send_join(protocols=[{"name": "range", "metadata": "AAAAAAABAAF1/////w=="}])
+    await_group(broker, "static-preparing", "PreparingRebalance")
     waiting_again = follower.send_join()
     leader.joined("both", waiting)
     follower.joined("both", waiting_again)
