@@ -1,5 +1,6 @@
 //! The command line: one program that is the broker and the tools for it.
 
+mod bench;
 mod consume;
 mod docs;
 mod files;
@@ -41,6 +42,8 @@ enum Command {
     Consume(consume::Consume),
     /// List, describe and delete consumer groups, and set their offsets.
     Group(group::Group),
+    /// Measure a broker.
+    Bench(bench::Bench),
     /// Look into the files of a log, without a broker.
     Log {
         #[command(subcommand)]
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         }
         Command::Consume(arguments) => tool(|out| consume::run(&arguments, out).map(|()| true)),
         Command::Group(arguments) => tool(|out| group::run(&arguments, out)),
+        Command::Bench(arguments) => tool(|out| bench::run(&arguments, out).map(|()| true)),
         Command::Log { command: LogCommand::Dump(arguments) } => {
             tool(|out| Ok(log_dump::run(&arguments, out)?))
         }
