@@ -3,10 +3,11 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::io::{BufRead, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use highwater_types::Timestamp;
+use highwater_wire::ErrorCode;
 use highwater_wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use highwater_wire::record::{BatchBuilder, Compression, Record};
 use serde_json::json;
@@ -39,6 +40,10 @@ pub(crate) struct Produce {
 /// A batch is sent when it has so many bytes.
 const BATCH_BYTES: usize = 512 << 10;
 const TIMEOUT_MS: i32 = 30_000;
+/// How long a partition may be without its leader, which has written nothing when it says so: in a cluster, metadata tell of
+/// a new topic before its leader knows of it.
+const LEADER_WAIT: Duration = Duration::from_secs(30);
+const LEADER_PAUSE: Duration = Duration::from_millis(100);
 /// Newer versions name topics by id, which this does not need.
 const LAST_VERSION_BY_NAME: i16 = 12;
 
@@ -133,11 +138,17 @@ fn send(cluster: &mut Cluster, topic: &str, partition: i32, batch: BatchBuilder)
     }];
     let request =
         ProduceRequest { acks: -1, timeout_ms: TIMEOUT_MS, topic_data, ..ProduceRequest::default() };
-    let answer = cluster.leader(topic, partition)?.call_up_to(&request, LAST_VERSION_BY_NAME)?;
-    for partition in answer.responses.iter().flat_map(|topic| &topic.partition_responses) {
-        refuse(partition.error_code, "Produce", partition.error_message.as_deref())?;
+    let began = Instant::now();
+    loop {
+        let answer = cluster.leader(topic, partition)?.call_up_to(&request, LAST_VERSION_BY_NAME)?;
+        let mut partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
+        let Some(result) = partitions.find(|partition| partition.error_code != 0) else { return Ok(()) };
+        let is_elsewhere = result.error_code == ErrorCode::NotLeaderOrFollower.code();
+        if !is_elsewhere || began.elapsed() > LEADER_WAIT {
+            return refuse(result.error_code, "Produce", result.error_message.as_deref());
+        }
+        std::thread::sleep(LEADER_PAUSE);
     }
-    Ok(())
 }
 
 #[cfg(test)]
