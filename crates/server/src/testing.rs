@@ -11,7 +11,8 @@ use highwater_partition_log::{
 use highwater_store::meta::{ProducerIdsRecord, TopicRecord};
 use highwater_store::{
     Acknowledgement, AppendError, BoxFuture, LogStore, MetaChange, MetaError, MetaKey, MetaRecord, MetaStore,
-    NewPartition, Partition, PartitionProblem, PartitionState, ReadError, StoreError, Watch, WatchSet,
+    NewPartition, Partition, PartitionProblem, PartitionState, ReadError, StoreError, StoreState,
+    StoreStatistics, Watch, WatchSet,
 };
 use highwater_types::{LeaderEpoch, Offset, Timestamp, TopicIdPartition};
 use highwater_wire::ApiKey;
@@ -75,6 +76,7 @@ impl MetaStore for MemoryMeta {
 /// Partitions that exist and have settings, but take no records.
 #[derive(Default)]
 pub(crate) struct MemoryLogs {
+    statistics: StoreStatistics,
     partitions: Mutex<HashMap<TopicIdPartition, Arc<EmptyPartition>>>,
 }
 
@@ -115,6 +117,14 @@ impl LogStore for MemoryLogs {
         self.partitions.lock().values().map(|partition| Arc::clone(partition) as Arc<dyn Partition>).collect()
     }
 
+    fn statistics(&self) -> &StoreStatistics {
+        &self.statistics
+    }
+
+    fn status(&self) -> StoreState {
+        StoreState::default()
+    }
+
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
     }
@@ -146,6 +156,10 @@ impl Partition for EmptyPartition {
 
     fn size(&self) -> u64 {
         0
+    }
+
+    fn segment_count(&self) -> usize {
+        1
     }
 
     fn append(&self, _: Bytes, _: Origin, _: Timestamp) -> Result<Appended, AppendError> {

@@ -14,6 +14,8 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use highwater_store::StoreStatistics;
+
 use crate::partition::LocalPartition;
 
 /// A write round ends when so many bytes were written.
@@ -26,6 +28,8 @@ pub(crate) struct Committer {
     writes: Queue,
     /// Partitions with written bytes whose sync is due; each at most once.
     syncs: Queue,
+    /// What it and its partitions have done.
+    pub(crate) statistics: StoreStatistics,
 }
 
 impl Committer {
@@ -61,6 +65,9 @@ impl Committer {
         }
         self.writes.push(unfinished);
         self.syncs.push(due);
+        if count > 0 {
+            self.statistics.write_rounds.increment();
+        }
         count > 0
     }
 

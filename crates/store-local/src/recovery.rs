@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use highwater_partition_log::LogRecovery;
-use highwater_types::TopicIdPartition;
+use highwater_types::{Instant, TopicIdPartition};
 
+use crate::Clock;
 use crate::partition::{Begin, LocalPartition, Started};
 
 /// How far recovery is.
@@ -22,6 +23,8 @@ pub struct RecoveryProgress {
     pub failed: usize,
     /// Bytes of log that were read to find the logs' ends.
     pub scanned_bytes: u64,
+    /// Nanoseconds from the start to the last partition that is done.
+    pub took_ns: u64,
     /// What was found where more than a clean end was found.
     pub notable: Vec<PartitionRecovery>,
 }
@@ -43,6 +46,8 @@ pub struct PartitionRecovery {
 #[derive(Debug)]
 pub(crate) struct Recovery {
     state: Mutex<State>,
+    clock: Clock,
+    began: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -53,9 +58,11 @@ struct State {
 }
 
 impl Recovery {
-    pub(crate) fn new(waiting: VecDeque<(Arc<LocalPartition>, Begin)>) -> Arc<Self> {
+    pub(crate) fn new(waiting: VecDeque<(Arc<LocalPartition>, Begin)>, clock: Clock) -> Arc<Self> {
         let progress = RecoveryProgress { total: waiting.len(), ..RecoveryProgress::default() };
-        Arc::new(Self { state: Mutex::new(State { waiting, progress, wakers: Vec::new() }) })
+        let state = Mutex::new(State { waiting, progress, wakers: Vec::new() });
+        let began = clock.now();
+        Arc::new(Self { state, clock, began })
     }
 
     /// Recovers the next partition. Returns whether there was one.
@@ -68,6 +75,7 @@ impl Recovery {
         let wakers = {
             let mut state = self.lock();
             state.progress.add(&partition, &started);
+            state.progress.took_ns = self.clock.now().0.saturating_sub(self.began.0);
             if state.progress.done < state.progress.total {
                 Vec::new()
             } else {

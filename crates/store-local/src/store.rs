@@ -5,7 +5,9 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use highwater_store::{BoxFuture, LogStore, NewPartition, Partition, StoreError};
+use highwater_store::{
+    BoxFuture, LogStore, NewPartition, Partition, StoreError, StoreState, StoreStatistics,
+};
 use highwater_types::{ProducerId, TopicId, TopicIdPartition};
 
 use crate::checkpoint::{self, Entries, Found};
@@ -85,7 +87,7 @@ impl LocalStore {
             Known { clean: directory.was_stopped_cleanly(), checkpoint_known, slots, layout: &layout };
         let waiting = make_partitions(&shared, options.partitions.clone(), &known);
         let engine = Engine {
-            recovery: Recovery::new(waiting),
+            recovery: Recovery::new(waiting, options.clock.clone()),
             directory,
             threads: Mutex::default(),
             sync_threads: options.sync_threads.max(1),
@@ -263,6 +265,26 @@ impl LogStore for LocalStore {
 
     fn backpressure(&self) -> Option<BoxFuture<'static, ()>> {
         self.shared().budget.backpressure().map(|wait| Box::pin(wait) as BoxFuture<'static, ()>)
+    }
+
+    fn statistics(&self) -> &StoreStatistics {
+        &self.shared().committer.statistics
+    }
+
+    fn status(&self) -> StoreState {
+        let progress = self.recovery();
+        let found = progress
+            .notable
+            .into_iter()
+            .map(|partition| (format!("{}-{}", partition.topic, partition.id.partition), partition.found));
+        StoreState {
+            staged_bytes: self.staged_bytes(),
+            recovering_total: progress.total,
+            recovering_done: progress.done,
+            recovery_scanned_bytes: progress.scanned_bytes,
+            recovery_ns: progress.took_ns,
+            recovery_found: found.collect(),
+        }
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -9,7 +9,10 @@ use highwater_partition_log::{
 };
 use highwater_types::{LeaderEpoch, Offset, Timestamp, TopicIdPartition};
 
-use crate::{AppendError, BoxFuture, PartitionProblem, ReadError, StoreError, Watch, WatchSet};
+use crate::{
+    AppendError, BoxFuture, PartitionProblem, ReadError, StoreError, StoreState, StoreStatistics, Watch,
+    WatchSet,
+};
 
 /// A partition to be made.
 #[derive(Debug, Clone)]
@@ -63,6 +66,12 @@ pub trait LogStore: Send + Sync + 'static {
         None
     }
 
+    /// What it has counted.
+    fn statistics(&self) -> &StoreStatistics;
+
+    /// Where it stands.
+    fn status(&self) -> StoreState;
+
     /// Stops taking appends, makes everything durable and leaves the marker of a clean stop. Idempotent.
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 }
@@ -80,6 +89,9 @@ pub trait Partition: Send + Sync + 'static {
 
     /// Bytes of its segments up to their logical ends.
     fn size(&self) -> u64;
+
+    /// How many segments it has.
+    fn segment_count(&self) -> usize;
 
     /// Checks one batch and gives it its offsets. Never blocks on the disk. The answer may be given to the client only
     /// when [`Partition::acknowledged`] resolves, also for a duplicate.

@@ -53,6 +53,11 @@ impl WriteJob {
         self.chunk.bytes
     }
 
+    /// Segments that it began.
+    pub fn segments_begun(&self) -> usize {
+        self.created.len()
+    }
+
     /// Place behind the last entry that it writes.
     pub fn end(&self) -> LogPoint {
         self.end

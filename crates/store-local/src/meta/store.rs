@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use highwater_disk::Disk;
-use highwater_store::{BoxFuture, MetaChange, MetaError, MetaRecord, MetaStore};
+use highwater_store::{BoxFuture, MetaChange, MetaError, MetaRecord, MetaStatistics, MetaStore};
 
 use super::core::MetaCore;
 use super::engine::{EncodedChange, encode};
@@ -24,6 +24,7 @@ pub struct RedbMetaStore {
 }
 
 struct Shared {
+    statistics: MetaStatistics,
     core: Mutex<Option<MetaCore>>,
     queue: Mutex<Queue>,
     wake: Condvar,
@@ -47,7 +48,12 @@ impl RedbMetaStore {
     /// As [`MetaCore::open`]; [`MetaError::Failed`] when the thread cannot be started.
     pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Arc<Self>, MetaError> {
         let core = Mutex::new(Some(MetaCore::open(disk, path)?));
-        let shared = Arc::new(Shared { core, queue: Mutex::default(), wake: Condvar::new() });
+        let shared = Arc::new(Shared {
+            statistics: MetaStatistics::default(),
+            core,
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+        });
         let thread = std::thread::Builder::new().name("metadata".to_string()).spawn({
             let shared = Arc::clone(&shared);
             move || shared.run()
@@ -82,6 +88,10 @@ impl MetaStore for RedbMetaStore {
         let answer = self.shared.enqueue(&changes);
         Box::pin(async move { answer?.await.unwrap_or_else(|oneshot::Dropped| Err(closed())) })
     }
+
+    fn statistics(&self) -> Option<&MetaStatistics> {
+        Some(&self.shared.statistics)
+    }
 }
 
 impl Shared {
@@ -106,11 +116,15 @@ impl Shared {
         while let Some(group) = self.next_group() {
             let (changes, answers): (Vec<_>, Vec<_>) =
                 group.into_iter().map(|waiting| (waiting.changes, waiting.answer)).unzip();
+            let began = std::time::Instant::now();
             let result = match lock(&self.core).as_mut() {
                 Some(core) => core.commit_encoded(&changes),
                 None => Err(closed()),
             };
+            self.statistics.commits.add(answers.len() as u64);
+            self.statistics.writes.record(began.elapsed());
             if let Err(error) = &result {
+                self.statistics.refused.add(answers.len() as u64);
                 tracing::error!(commits = answers.len(), %error, "metadata was not committed");
             }
             answers.into_iter().for_each(|answer| answer.send(result.clone()));

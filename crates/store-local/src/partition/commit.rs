@@ -37,7 +37,9 @@ impl LocalPartition {
             inner.writing = job.bytes();
             job
         };
+        let began = self.shared.clock.now();
         let result = job.run();
+        self.count_write(&job, began, result.is_ok());
         let mut wakers = Wakers::default();
         let mut inner = self.lock();
         inner.writing = 0;
@@ -48,6 +50,17 @@ impl LocalPartition {
         drop(inner);
         self.touched();
         step
+    }
+
+    fn count_write(&self, job: &WriteJob, began: Instant, succeeded: bool) {
+        let statistics = &self.shared.committer.statistics;
+        statistics.writes.record_ns(self.shared.clock.now().0.saturating_sub(began.0));
+        statistics.rolls.add(job.segments_begun() as u64);
+        if succeeded {
+            statistics.written_bytes.add(job.bytes());
+        } else {
+            statistics.failures.increment();
+        }
     }
 
     fn finish_write(
@@ -83,7 +96,13 @@ impl LocalPartition {
             inner.syncing = true;
             job
         };
+        let began = self.shared.clock.now();
         let result = job.run();
+        let statistics = &self.shared.committer.statistics;
+        statistics.syncs.record_ns(self.shared.clock.now().0.saturating_sub(began.0));
+        if result.is_err() {
+            statistics.failures.increment();
+        }
         let mut wakers = Wakers::default();
         let mut inner = self.lock();
         inner.syncing = false;

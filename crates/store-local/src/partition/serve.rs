@@ -34,7 +34,13 @@ impl Partition for LocalPartition {
         self.lock().log.as_ref().map_or(0, PartitionLog::size)
     }
 
+    fn segment_count(&self) -> usize {
+        self.lock().log.as_ref().map_or(0, |log| log.segments().len())
+    }
+
     fn append(&self, records: Bytes, origin: Origin, now: Timestamp) -> Result<Appended, AppendError> {
+        let statistics = &self.shared.committer.statistics;
+        let size = records.len() as u64;
         let appended = {
             let mut inner = self.lock();
             if let Some(problem) = inner.mode.append_problem() {
@@ -43,10 +49,21 @@ impl Partition for LocalPartition {
             let Some(log) = inner.log.as_mut() else {
                 return Err(AppendError::Unavailable(PartitionProblem::Recovering));
             };
-            let appended = log.append(records, origin, now).map_err(AppendError::Refused)?;
+            let appended = log.append(records, origin, now).map_err(|refusal| {
+                statistics.refused_batches.increment();
+                AppendError::Refused(refusal)
+            })?;
             self.count_staged(&mut inner);
             appended
         };
+        if appended.duplicate {
+            statistics.duplicate_batches.increment();
+        } else {
+            let records = appended.last_offset.0.saturating_sub(appended.base_offset.0).saturating_add(1);
+            statistics.appended_batches.increment();
+            statistics.appended_records.add(u64::try_from(records).unwrap_or(0));
+            statistics.appended_bytes.add(size);
+        }
         if !appended.duplicate
             && self.mark_write_queued()
             && let Some(me) = self.me.upgrade()

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use highwater_types::TopicId;
 
-use crate::{BoxFuture, MetaError};
+use crate::{BoxFuture, MetaError, MetaStatistics};
 use encoding::KeyField;
 
 pub use records::{
@@ -35,6 +35,11 @@ pub trait MetaStore: Send + Sync + 'static {
     /// Applies all of `changes` or none. Commits take effect in the order of the calls; many that wait share one
     /// durable write. When it resolves, the change survives a power loss.
     fn commit(&self, changes: Vec<MetaChange>) -> BoxFuture<'static, Result<(), MetaError>>;
+
+    /// What it has counted; `None` when it counts nothing.
+    fn statistics(&self) -> Option<&MetaStatistics> {
+        None
+    }
 }
 
 /// One change of a commit.
