@@ -16,7 +16,8 @@ pub(crate) struct Clock {
 impl Clock {
     /// The clocks of this machine.
     pub(crate) fn system() -> Self {
-        let start = std::time::Instant::now();
+        // Tokio's clock, which tests can stop and turn.
+        let start = tokio::time::Instant::now();
         Self {
             instant: Arc::new(move || Instant(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX))),
             timestamp: Arc::new(|| {

@@ -154,3 +154,6 @@ impl GroupCoordinator {
         usize::try_from(hash % SHARDS as u64).unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests;

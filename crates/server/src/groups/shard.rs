@@ -194,6 +194,12 @@ impl Shard {
         }
     }
 
+    /// How many requests wait for an answer.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.state.lock().waiting.len()
+    }
+
     fn now(&self) -> Now {
         Now { instant: self.clock.instant(), timestamp: self.clock.timestamp() }
     }
