@@ -123,6 +123,6 @@ mod tests {
 
     #[test]
     fn the_sets_of_operations_are_those_that_kafka_answers_without_an_authorizer() {
-        assert_eq!((TOPIC_OPERATIONS, CLUSTER_OPERATIONS), (3576, 8096));
+        assert_eq!((TOPIC_OPERATIONS, CLUSTER_OPERATIONS, GROUP_OPERATIONS), (3576, 8096, 3400));
     }
 }

@@ -1,5 +1,6 @@
 //! DeleteGroups v0–2: groups without members, with their offsets.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use highwater_coordinator::{Answer, DeleteGroup, Request};
@@ -12,14 +13,14 @@ use crate::authorize::{Operation, Resource};
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
-/// Deletes groups, each by itself.
+/// Deletes groups, each by itself. One that is named twice is answered once, as by Kafka.
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
     context: &RequestContext,
     request: &DeleteGroupsRequest,
 ) -> DeleteGroupsResponse {
-    let mut results = Vec::new();
-    for group_id in &request.groups_names {
+    let (mut results, mut named) = (Vec::new(), HashSet::new());
+    for group_id in request.groups_names.iter().filter(|group_id| named.insert(*group_id)) {
         let code = delete(broker, context, group_id).await.unwrap_or_else(|code| code);
         results.push(DeletableGroupResult {
             group_id: group_id.clone(),
@@ -40,5 +41,23 @@ async fn delete(
     match broker.groups.call(group_id, Request::Delete(delete)).await? {
         Answer::Code(code) => Ok(code),
         _ => Err(ErrorCode::UnknownServerError),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{broker, context};
+    use highwater_wire::ApiKey;
+
+    #[tokio::test]
+    async fn a_group_named_twice_is_answered_once() {
+        let test = broker();
+        let groups_names = ["b", "a", "b"].map(Str::from).into();
+        let context = context(ApiKey::DeleteGroups, 2);
+        let answer = handle(&test.broker, &context, &DeleteGroupsRequest { groups_names }).await;
+        let codes: Vec<_> =
+            answer.results.iter().map(|one| (one.group_id.as_str(), one.error_code)).collect();
+        assert_eq!(codes, [("b", 69), ("a", 69)]);
     }
 }

@@ -73,3 +73,24 @@ fn member(member: &MemberDescription) -> DescribedGroupMember {
         member_assignment: member.assignment.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{broker, context};
+    use highwater_wire::ApiKey;
+
+    #[test]
+    fn an_unknown_group_is_dead_and_from_v6_on_an_error() {
+        let test = broker();
+        let request =
+            DescribeGroupsRequest { groups: vec![Str::from("g")], include_authorized_operations: true };
+        let one = |version| {
+            let context = context(ApiKey::DescribeGroups, version);
+            let group = handle(&test.broker, &context, &request).groups.remove(0);
+            (group.error_code, group.group_state.to_string(), group.authorized_operations)
+        };
+        assert_eq!(one(5), (0, "Dead".to_owned(), GROUP_OPERATIONS));
+        assert_eq!(one(6), (69, "Dead".to_owned(), OPERATIONS_NOT_ASKED));
+    }
+}

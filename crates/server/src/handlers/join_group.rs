@@ -85,3 +85,27 @@ fn response(version: i16, answer: JoinAnswer) -> JoinGroupResponse {
         ..JoinGroupResponse::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{broker, context};
+    use highwater_wire::ApiKey;
+
+    #[tokio::test]
+    async fn a_refusal_names_the_member_and_before_v7_has_no_null() {
+        let test = broker();
+        for (version, protocol_name) in [(6, Some("")), (7, None)] {
+            let request = JoinGroupRequest {
+                group_id: "g".into(),
+                member_id: "m".into(),
+                session_timeout_ms: 1,
+                ..JoinGroupRequest::default()
+            };
+            let answer = handle(&test.broker, &context(ApiKey::JoinGroup, version), request).await;
+            assert_eq!(answer.error_code, ErrorCode::InvalidSessionTimeout.code());
+            assert_eq!((answer.generation_id, answer.member_id.as_str()), (-1, "m"));
+            assert_eq!(answer.protocol_name.as_deref(), protocol_name, "v{version}");
+        }
+    }
+}

@@ -64,3 +64,27 @@ async fn leave(
         _ => Err(ErrorCode::UnknownServerError),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{broker, context};
+    use highwater_wire::ApiKey;
+    use highwater_wire::messages::leave_group_request::MemberIdentity;
+
+    #[tokio::test]
+    async fn the_code_of_the_only_member_is_that_of_the_whole_before_v3() {
+        let test = broker();
+        for (version, expected) in [(2, (25, 0)), (3, (0, 2))] {
+            let member = |id: &str| MemberIdentity { member_id: id.into(), ..MemberIdentity::default() };
+            let request = LeaveGroupRequest {
+                group_id: "g".into(),
+                member_id: "a".into(),
+                members: vec![member("a"), member("b")],
+            };
+            let answer = handle(&test.broker, &context(ApiKey::LeaveGroup, version), request).await;
+            assert_eq!((answer.error_code, answer.members.len()), expected, "v{version}");
+            assert!(answer.members.iter().all(|left| left.error_code == 25));
+        }
+    }
+}

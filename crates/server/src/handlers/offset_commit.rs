@@ -124,3 +124,64 @@ fn response(
     });
     OffsetCommitResponse { topics: topics.collect(), ..OffsetCommitResponse::default() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{TestBroker, broker, context};
+    use crate::topic_changes::Plan;
+    use highwater_wire::ApiKey;
+    use std::time::Duration;
+
+    /// Commits 5 for these partitions of `t`, of which there are two; the codes.
+    async fn commit(test: &TestBroker, version: i16, generation: i32, partitions: &[i32]) -> Vec<i16> {
+        let partition = |index: &i32| OffsetCommitRequestPartition {
+            partition_index: *index,
+            committed_offset: 5,
+            ..OffsetCommitRequestPartition::default()
+        };
+        let topic = OffsetCommitRequestTopic {
+            name: "t".into(),
+            partitions: partitions.iter().map(partition).collect(),
+            ..OffsetCommitRequestTopic::default()
+        };
+        let request = OffsetCommitRequest {
+            group_id: "g".into(),
+            generation_id_or_member_epoch: generation,
+            topics: vec![topic],
+            ..OffsetCommitRequest::default()
+        };
+        let answer = handle(&test.broker, &context(ApiKey::OffsetCommit, version), request).await;
+        answer.topics[0].partitions.iter().map(|partition| partition.error_code).collect()
+    }
+
+    async fn broker_with_topic() -> TestBroker {
+        let test = broker();
+        let plan = Plan { partitions: 2, ..Plan::default() };
+        test.broker.changes.create("t".into(), Ok(plan), Duration::from_secs(60)).await.unwrap();
+        test
+    }
+
+    fn groups(test: &TestBroker) -> usize {
+        let mut count = 0;
+        test.broker.groups.for_each_shard(|groups| count += groups.list().count());
+        count
+    }
+
+    #[tokio::test]
+    async fn partitions_that_do_not_exist_are_refused_and_the_others_committed() {
+        let test = broker_with_topic().await;
+        assert_eq!(commit(&test, 8, -1, &[2, -1]).await, [3, 3]);
+        assert_eq!(groups(&test), 0, "a group of which nothing is asked does not come into being");
+        assert_eq!(commit(&test, 8, -1, &[0, 2, 1, 0]).await, [0, 3, 0, 0]);
+        assert_eq!(groups(&test), 1);
+        assert_eq!(commit(&test, 10, -1, &[0]).await, [ErrorCode::UnknownTopicId.code()]);
+    }
+
+    #[tokio::test]
+    async fn a_group_that_is_not_there_has_a_code_of_its_own_from_v9_on() {
+        let test = broker_with_topic().await;
+        assert_eq!(commit(&test, 8, 3, &[0]).await, [ErrorCode::IllegalGeneration.code()]);
+        assert_eq!(commit(&test, 9, 3, &[0, 1]).await, [ErrorCode::GroupIdNotFound.code(); 2]);
+    }
+}

@@ -167,3 +167,109 @@ fn answer(partition: i32, committed: Option<&CommittedOffset>) -> OffsetFetchRes
         ..OffsetFetchResponsePartitions::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{TestBroker, broker, context};
+    use crate::topic_changes::Plan;
+    use highwater_coordinator::{CommitOffset, OffsetCommit, Request};
+    use highwater_wire::ApiKey;
+    use std::time::Duration;
+
+    /// A broker with two topics; group `g` has committed offset 7 for partition 1 of `a`. And the topics' ids.
+    async fn broker_with_offset() -> (TestBroker, [TopicId; 2]) {
+        let test = broker();
+        let mut ids = [TopicId::ZERO; 2];
+        for (id, name) in ids.iter_mut().zip(["a", "b"]) {
+            let plan = Plan { partitions: 2, ..Plan::default() };
+            let made = test.broker.changes.create(name.into(), Ok(plan), Duration::from_secs(60)).await;
+            *id = made.unwrap().id;
+        }
+        let offset = CommitOffset {
+            partition: TopicIdPartition { topic_id: ids[0], partition: 1 },
+            topic: "a".into(),
+            offset: 7,
+            leader_epoch: 2,
+            metadata: "noted".into(),
+        };
+        let commit = OffsetCommit {
+            group_id: "g".into(),
+            member_id: "".into(),
+            instance_id: None,
+            generation: -1,
+            retention_ms: None,
+            offsets: vec![offset],
+        };
+        test.broker.groups.call("g", Request::Commit(commit)).await.unwrap();
+        (test, ids)
+    }
+
+    fn topics(version: i16, id: TopicId, name: &str, partitions: &[i32]) -> OffsetFetchRequestTopics {
+        let by_id = version >= TOPIC_IDS;
+        OffsetFetchRequestTopics {
+            name: if by_id { Str::default() } else { name.into() },
+            topic_id: if by_id { id } else { TopicId::ZERO },
+            partition_indexes: partitions.to_vec(),
+        }
+    }
+
+    /// `(partition, offset, code)` of each topic.
+    type Told = Vec<Vec<(i32, i64, i16)>>;
+
+    fn fetch_one(
+        test: &TestBroker,
+        version: i16,
+        group_id: &str,
+        topics: Option<Vec<OffsetFetchRequestTopics>>,
+    ) -> Told {
+        let group = OffsetFetchRequestGroup {
+            group_id: group_id.into(),
+            topics,
+            ..OffsetFetchRequestGroup::default()
+        };
+        let request = OffsetFetchRequest { groups: vec![group], ..OffsetFetchRequest::default() };
+        let answer = handle(&test.broker, &context(ApiKey::OffsetFetch, version), request).groups.remove(0);
+        assert_eq!((answer.error_code, answer.group_id.as_str()), (0, group_id));
+        let told = |topic: &OffsetFetchResponseTopics| {
+            let partitions = topic.partitions.iter();
+            partitions.map(|one| (one.partition_index, one.committed_offset, one.error_code)).collect()
+        };
+        answer.topics.iter().map(told).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_not_committed_is_no_error_and_the_order_is_that_of_the_request() {
+        let (test, [a, b]) = broker_with_offset().await;
+        for version in [9, 10] {
+            let asked = || Some(vec![topics(version, b, "b", &[0]), topics(version, a, "a", &[1, 9, 1])]);
+            let expected = vec![vec![(0, -1, 0)], vec![(1, 7, 0), (9, -1, 0), (1, 7, 0)]];
+            assert_eq!(fetch_one(&test, version, "g", asked()), expected, "v{version}");
+            let nothing = vec![vec![(0, -1, 0)], vec![(1, -1, 0), (9, -1, 0), (1, -1, 0)]];
+            assert_eq!(fetch_one(&test, version, "none", asked()), nothing, "v{version}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unknown_topic_is_an_error_only_by_id() {
+        let (test, _) = broker_with_offset().await;
+        let asked = |version| Some(vec![topics(version, TopicId([9; 16]), "nowhere", &[0])]);
+        assert_eq!(fetch_one(&test, 9, "g", asked(9)), [[(0, -1, 0)]]);
+        assert_eq!(fetch_one(&test, 10, "g", asked(10)), [[(0, -1, 100)]]);
+    }
+
+    #[tokio::test]
+    async fn all_is_what_is_committed_for_topics_that_exist() {
+        let (test, [a, _]) = broker_with_offset().await;
+        assert_eq!(fetch_one(&test, 9, "g", None), [[(1, 7, 0)]]);
+        assert_eq!(fetch_one(&test, 9, "g", Some(Vec::new())), Told::new());
+        let request =
+            OffsetFetchRequest { group_id: "g".into(), topics: None, ..OffsetFetchRequest::default() };
+        let answer = handle(&test.broker, &context(ApiKey::OffsetFetch, 7), request);
+        let one = &answer.topics[0].partitions[0];
+        assert_eq!((answer.topics[0].name.as_str(), one.committed_leader_epoch), ("a", 2));
+        assert_eq!(one.metadata.as_deref(), Some("noted"));
+        test.broker.topics.remove(a);
+        assert_eq!(fetch_one(&test, 9, "g", None), Told::new(), "also while its offsets are being removed");
+    }
+}

@@ -56,3 +56,28 @@ async fn sync(
         _ => Err(ErrorCode::UnknownServerError),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{broker, context};
+    use highwater_wire::{ApiKey, Str};
+
+    #[tokio::test]
+    async fn from_v5_on_a_member_says_type_and_protocol_before_anything_else_is_looked_at() {
+        let test = broker();
+        let code = async |version, group_id: &str, protocol_type: Option<&str>| {
+            let request = SyncGroupRequest {
+                group_id: group_id.into(),
+                protocol_type: protocol_type.map(Str::from),
+                protocol_name: Some("range".into()),
+                ..SyncGroupRequest::default()
+            };
+            handle(&test.broker, &context(ApiKey::SyncGroup, version), request).await.error_code
+        };
+        assert_eq!(code(5, "g", None).await, ErrorCode::InconsistentGroupProtocol.code());
+        assert_eq!(code(5, "g", Some("consumer")).await, ErrorCode::UnknownMemberId.code());
+        assert_eq!(code(4, "g", None).await, ErrorCode::UnknownMemberId.code());
+        assert_eq!(code(4, "", None).await, ErrorCode::InvalidGroupId.code());
+    }
+}
