@@ -100,6 +100,7 @@ fn tool(run: impl FnOnce(&mut dyn Write) -> Result<bool, ClientError>) -> ExitCo
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
-        Err(error) => code(Err(error)),
+        // What a broker says of itself is not for the terminal to obey.
+        Err(error) => code(Err(table::printable(&error.to_string()))),
     }
 }

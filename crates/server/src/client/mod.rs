@@ -8,6 +8,8 @@ pub(crate) mod groups;
 pub(crate) mod member;
 pub(crate) mod offsets;
 pub(crate) mod range;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
