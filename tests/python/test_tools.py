@@ -154,6 +154,22 @@ def test_two_members_share_the_partitions_and_each_record_is_printed_once(broker
     assert [one["committed"] for one in found["partitions"]] == [one["end"] for one in found["partitions"]]
 
 
+def test_a_member_goes_on_after_the_broker_was_killed(broker, make_topic):
+    topic, group, at = make_topic(2), "tool-killed", ("--bootstrap", broker.address)
+    run("produce", topic, *at, text="".join(f"{i}\n" for i in range(100)))
+    with Consumer(broker, group, topic) as ours:
+        # The first commit is due 5 s after the start.
+        wait_for(lambda: group in run("group", "list", *at) and sum(one["committed"] or 0 for one in described(group, *at)["partitions"]) == 100, "a commit")
+        [before] = described(group, *at)["members"]
+        broker.restart(kill=True)
+        run("produce", topic, *at, text="".join(f"{i}\n" for i in range(100, 200)))
+        wait_for(lambda: sum(one["committed"] or 0 for one in described(group, *at)["partitions"]) == 200, "a commit after the restart")
+        [after] = described(group, *at)["members"]
+        assert after["member"] == before["member"], "a member that comes back within its session is the same"
+        printed = ours.stop()
+    assert sorted(printed, key=int) == [str(i) for i in range(200)]
+
+
 def test_only_what_was_printed_is_committed(broker, make_topic):
     topic, group, at = make_topic(), "tool-count", ("--bootstrap", broker.address)
     run("produce", topic, *at, text="".join(f"{i}\n" for i in range(100)))

@@ -57,6 +57,11 @@ impl ClientError {
         matches!(self, Self::Terminal(source) if source.kind() == io::ErrorKind::BrokenPipe)
     }
 
+    /// Whether it may be over when the broker is back.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Lost { .. } | Self::NoLeader { .. })
+    }
+
     /// Whether other groups may still be dealt with.
     pub(crate) fn is_about_one_group(&self) -> bool {
         matches!(

@@ -3,7 +3,7 @@
 //! A round is: a heartbeat if one is due, a fetch of at most half a second, printing, a commit if one is due. Only what was printed and handed
 //! to the reader of the output is committed. A reader that takes longer than the session timeout to read costs the
 //! membership, as with every consumer that processes too slowly; its records are then printed again by whoever gets
-//! them.
+//! them. A broker that goes away is awaited; where the group still knows the member, it goes on without a rebalance.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -21,6 +21,9 @@ use crate::client::{ClientError, Cluster, refuse};
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 /// Between rounds of a member that was assigned nothing.
 const IDLE_PAUSE: Duration = Duration::from_millis(100);
+/// A broker that went away may come back within this time.
+const RECONNECT_FOR: Duration = Duration::from_secs(120);
+const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
 
 /// Joins, prints, commits and leaves.
 pub(super) fn run(
@@ -40,6 +43,8 @@ pub(super) fn run(
         member: Member::new(group, &arguments.topics),
         cursors: Vec::new(),
         committed: BTreeMap::new(),
+        beat_at: Instant::now() + HEARTBEAT_EVERY,
+        commit_at: Instant::now() + COMMIT_EVERY,
     };
     let consumed = session.consume(printer, || interrupted.load(Ordering::Relaxed));
     // Left in any case, so that the others need not wait for the session to run out; what went wrong first is told.
@@ -56,29 +61,68 @@ struct Session<'a> {
     cursors: Vec<Cursor>,
     /// The offsets that need no commit: committed already, or where nothing was printed yet.
     committed: BTreeMap<TopicPartition, i64>,
+    /// When the next heartbeat and the next commit are due.
+    beat_at: Instant,
+    commit_at: Instant,
 }
 
 impl Session<'_> {
     fn consume(&mut self, printer: &mut Printer<'_>, stop: impl Fn() -> bool) -> Result<(), ClientError> {
         self.join()?;
-        let (mut beat_at, mut commit_at) = (Instant::now(), Instant::now());
+        let mut lost_at = None;
         while printer.left > 0 && !stop() {
-            if beat_at.elapsed() >= HEARTBEAT_EVERY {
-                let beat = self.member.heartbeat(self.cluster)?;
-                self.follow(beat)?;
-                beat_at = Instant::now();
-            }
-            if self.arguments.exit_at_end && self.cursors.iter().all(Cursor::is_done) {
-                break;
-            }
-            self.print(printer)?;
-            if commit_at.elapsed() >= COMMIT_EVERY {
-                let beat = self.commit()?;
-                self.follow(beat)?;
-                commit_at = Instant::now();
+            match self.round(printer) {
+                Ok(true) => lost_at = None,
+                Ok(false) => break,
+                Err(error) if error.is_passing() => {
+                    // What is printed may be committed soon, so it goes out first.
+                    printer.out.flush()?;
+                    let lost_at = *lost_at.get_or_insert_with(|| {
+                        eprintln!("highwater: {error}; trying again");
+                        Instant::now()
+                    });
+                    self.reconnect(lost_at.elapsed(), error)?;
+                }
+                Err(error) => return Err(error),
             }
         }
-        self.commit().map(|_| ())
+        if self.commit()? != Beat::Steady {
+            self.warn_of_lost_commits();
+        }
+        Ok(())
+    }
+
+    /// One heartbeat, fetch and commit, as far as they are due. `false` when everything that was wanted is printed.
+    fn round(&mut self, printer: &mut Printer<'_>) -> Result<bool, ClientError> {
+        if self.beat_at <= Instant::now() {
+            let beat = self.member.heartbeat(self.cluster)?;
+            self.follow(beat)?;
+            self.beat_at = Instant::now() + HEARTBEAT_EVERY;
+        }
+        if self.arguments.exit_at_end && self.cursors.iter().all(Cursor::is_done) {
+            return Ok(false);
+        }
+        self.print(printer)?;
+        if self.commit_at <= Instant::now() {
+            let beat = self.commit()?;
+            self.follow(beat)?;
+            self.commit_at = Instant::now() + COMMIT_EVERY;
+        }
+        Ok(true)
+    }
+
+    /// Connects again after the broker went away. The member is the same; the next heartbeat tells whether the group still
+    /// knows it.
+    fn reconnect(&mut self, lost_for: Duration, cause: ClientError) -> Result<(), ClientError> {
+        if lost_for > RECONNECT_FOR {
+            return Err(cause);
+        }
+        std::thread::sleep(RECONNECT_PAUSE);
+        if let Ok(cluster) = Cluster::connect(&self.arguments.common.bootstrap) {
+            *self.cluster = cluster;
+            self.beat_at = Instant::now();
+        }
+        Ok(())
     }
 
     fn print(&mut self, printer: &mut Printer<'_>) -> Result<(), ClientError> {
