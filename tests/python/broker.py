@@ -180,7 +180,7 @@ class Highwater(Broker):
         return subprocess.PIPE
 
     def _command(self):
-        command = [str(highwater_binary()), "serve", "--data-dir", str(self.data_dir)]
+        command = [str(highwater_binary()), "serve", "--data-dir", str(self.data_dir), "--http", "none"]
         for index, (host, port) in enumerate(zip(self.hosts, self.ports)):
             command += ["--listen", f"{LISTENERS[index]}://{bracketed(host)}:{port or 0}"]
         if self.advertise:

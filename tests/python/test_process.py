@@ -15,7 +15,7 @@ REFUSAL_S = 20
 
 def serve(data_dir, *options, listen=("127.0.0.1:0",)):
     """A `highwater serve` process with these options."""
-    command = [str(brokers.highwater_binary()), "serve", "--data-dir", str(data_dir)]
+    command = [str(brokers.highwater_binary()), "serve", "--data-dir", str(data_dir), "--http", "none"]
     for one in listen:
         command += ["--listen", one]
     return subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)

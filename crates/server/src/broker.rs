@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::fetch_session::FetchSessions;
 use crate::groups::GroupCoordinator;
+use crate::metrics::Metrics;
 use crate::producer_ids::ProducerIds;
 use crate::topic_changes::Changes;
 use crate::topics::{Topic, Topics};
@@ -42,6 +43,10 @@ pub(crate) struct Broker {
     pub(crate) producer_ids: ProducerIds,
     /// Incremental fetches.
     pub(crate) fetch_sessions: FetchSessions,
+    /// What it has counted.
+    pub(crate) metrics: Metrics,
+    /// Its metadata.
+    pub(crate) meta: Arc<dyn MetaStore>,
     /// The time.
     pub(crate) clock: Clock,
 }
@@ -132,11 +137,24 @@ impl Broker {
             Arc::clone(&groups),
             Arc::clone(&settings),
             Arc::clone(&store),
-            meta,
+            Arc::clone(&meta),
         );
         let slots = settings.count("max.incremental.fetch.session.cache.slots");
         let fetch_sessions = FetchSessions::new(usize::try_from(slots).unwrap_or(usize::MAX), session_seed);
-        Self { node, store, topics, settings, changes, groups, producer_ids, fetch_sessions, clock }
+        let metrics = Metrics::new();
+        Self {
+            node,
+            store,
+            topics,
+            settings,
+            changes,
+            groups,
+            producer_ids,
+            fetch_sessions,
+            metrics,
+            meta,
+            clock,
+        }
     }
 
     /// A partition of a topic, if this broker leads it. On one node it leads all of them: nothing else may assume so.

@@ -27,6 +27,8 @@ pub(crate) struct Dispatched {
     pub(crate) reply: Reply,
     /// How long nothing more is read from the connection.
     pub(crate) mute: Duration,
+    /// The API, where it is one that is served.
+    pub(crate) api: Option<ApiKey>,
 }
 
 /// Handles one frame (without its size).
@@ -50,8 +52,11 @@ pub(crate) async fn dispatch(
         client_id: request.client_id.clone(),
         connection: Arc::clone(connection),
     };
+    if let Some(metrics) = broker.metrics.api(api.key) {
+        metrics.requests.increment();
+    }
     match call(broker, &context, request).await {
-        Ok(reply) => Dispatched { reply, mute: throttle(&context) },
+        Ok(reply) => Dispatched { reply, mute: throttle(&context), api: Some(api.key) },
         Err(error) => unread(format!("a {} request v{version} cannot be read: {error}", api.key.name())),
     }
 }
@@ -62,7 +67,7 @@ fn throttle(_context: &RequestContext) -> Duration {
 }
 
 fn unread(reason: String) -> Dispatched {
-    Dispatched { reply: Reply::Close(reason), mute: Duration::ZERO }
+    Dispatched { reply: Reply::Close(reason), mute: Duration::ZERO, api: None }
 }
 
 fn not_served(request: &RequestFrame) -> Dispatched {
@@ -71,7 +76,9 @@ fn not_served(request: &RequestFrame) -> Dispatched {
     }
     let answer = api_versions::unsupported_version();
     match encode_response(&answer, ApiKey::ApiVersions, 0, request.correlation_id) {
-        Ok(frame) => Dispatched { reply: Reply::Now(frame), mute: Duration::ZERO },
+        Ok(frame) => {
+            Dispatched { reply: Reply::Now(frame), mute: Duration::ZERO, api: Some(ApiKey::ApiVersions) }
+        }
         Err(error) => unread(format!("the answer to ApiVersions cannot be sent: {error}")),
     }
 }

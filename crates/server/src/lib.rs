@@ -15,14 +15,17 @@ mod features;
 mod fetch_session;
 mod groups;
 mod handlers;
+mod http;
 mod listener;
 mod local;
+mod metrics;
 mod not_served;
 mod producer_ids;
 mod rate_limit;
 mod reply;
 mod request;
 mod server;
+mod status;
 #[cfg(test)]
 mod testing;
 mod topic_changes;

@@ -38,6 +38,7 @@ pub(crate) async fn run(
     let bytes = broker.settings.number("queued.max.request.bytes").unwrap_or(0);
     let budget = Budget::new(u64::try_from(bytes).ok().filter(|bytes| *bytes > 0));
     let deadline = Duration::from_millis(broker.settings.count("shutdown.timeout.ms"));
+    broker.metrics.watch_budget(budget.clone());
     let groups = Arc::clone(&broker.groups);
     let shared = Shared { broker, budget, readers, log: RateLimited::new() };
     let server = Arc::new(Server { shared, connections: Arc::default() });
@@ -105,7 +106,10 @@ async fn connection(
     _place: Place,
     stop: watch::Receiver<bool>,
 ) {
+    let metrics = &server.shared.broker.metrics;
+    metrics.connections_accepted.increment();
     serve(&server.shared, stream, info, stop).await;
+    metrics.connections_closed.increment();
 }
 
 fn admit(server: &Server, peer: std::net::SocketAddr) -> Option<Place> {
@@ -114,6 +118,7 @@ fn admit(server: &Server, peer: std::net::SocketAddr) -> Option<Place> {
     match server.connections.admit(peer.ip(), max, max_by_address) {
         Ok(place) => Some(place),
         Err(limit) => {
+            server.shared.broker.metrics.connections_refused.increment();
             server
                 .shared
                 .log

@@ -158,6 +158,14 @@ impl Partition for EmptyPartition {
         0
     }
 
+    fn append_problem(&self) -> Option<PartitionProblem> {
+        Some(no_records())
+    }
+
+    fn unsynced_bytes(&self) -> u64 {
+        0
+    }
+
     fn segment_count(&self) -> usize {
         1
     }

@@ -90,6 +90,12 @@ pub trait Partition: Send + Sync + 'static {
     /// Bytes of its segments up to their logical ends.
     fn size(&self) -> u64;
 
+    /// Why nothing can be appended; `None` when it can. Lack of space refuses appends and still serves reads.
+    fn append_problem(&self) -> Option<PartitionProblem>;
+
+    /// Bytes that were accepted and are not known to be on stable storage.
+    fn unsynced_bytes(&self) -> u64;
+
     /// How many segments it has.
     fn segment_count(&self) -> usize;
 

@@ -1,5 +1,7 @@
 //! What a store counts while it works, for `/metrics` and `/status`.
 
+use std::sync::atomic::AtomicBool;
+
 use highwater_types::{Counter, Histogram};
 
 /// Counters of a [`LogStore`](crate::LogStore), all since its start.
@@ -36,6 +38,8 @@ pub struct MetaStatistics {
     pub commits: Counter,
     /// Commits refused.
     pub refused: Counter,
+    /// Whether the last durable write failed.
+    pub is_failing: AtomicBool,
     /// Each durable write; many commits share one.
     pub writes: Histogram,
 }

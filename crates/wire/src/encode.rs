@@ -74,6 +74,7 @@ pub struct Encoder {
     head: Option<BytesMut>,
     done: Vec<RecordsPart>,
     buffer: BytesMut,
+    errors: Vec<i16>,
 }
 
 macro_rules! integers {
@@ -106,7 +107,7 @@ impl Encoder {
             *room = prefix.to_be_bytes();
         }
         self.done.insert(0, RecordsPart::Memory(head.freeze()));
-        Ok(Frame { parts: self.done })
+        Ok(Frame { parts: self.done, errors: self.errors })
     }
 
     pub(crate) fn check_version<M: Message>(&self, version: i16) -> Encoded {
@@ -116,6 +117,14 @@ impl Encoder {
     }
 
     integers!(i8: i8, i16: i16, i32: i32, i64: i64);
+
+    /// An error code, which the frame also tells of when it is one.
+    pub(crate) fn error_code(&mut self, value: i16) {
+        if value != 0 {
+            self.errors.push(value);
+        }
+        self.i16(value);
+    }
 
     pub(crate) fn bool(&mut self, value: bool) {
         self.i8(i8::from(value));

@@ -9,6 +9,7 @@ use crate::records::RecordsPart;
 #[derive(Debug, Clone)]
 pub struct Frame {
     pub(crate) parts: Vec<RecordsPart>,
+    pub(crate) errors: Vec<i16>,
 }
 
 impl Frame {
@@ -20,6 +21,11 @@ impl Frame {
     /// The pieces, taken.
     pub fn into_parts(self) -> Vec<RecordsPart> {
         self.parts
+    }
+
+    /// Every error code in it, in order, that is not 0.
+    pub fn errors(&self) -> &[i16] {
+        &self.errors
     }
 
     /// Bytes on the wire.

@@ -79,7 +79,7 @@ impl Drop for Broker {
 
 fn spawn(directory: &TempDir, listen: &str) -> Result<(Child, BufReader<std::process::ChildStdout>, String)> {
     let mut process = Command::new(binary()?)
-        .args(["serve", "--listen", listen, "--data-dir"])
+        .args(["serve", "--http", "none", "--listen", listen, "--data-dir"])
         .arg(directory.path().join("data"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -7,12 +7,15 @@ use clap::{Args, ValueEnum};
 
 use crate::api_table::protocol_page;
 use crate::config::print;
+use crate::metrics::metrics_page;
 
 /// Which page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Page {
     /// `docs/configuration.md`
     Configuration,
+    /// `docs/metrics.md`
+    Metrics,
     /// `docs/protocol.md`
     Protocol,
 }
@@ -50,6 +53,7 @@ impl fmt::Display for DocsError {
 pub(super) fn docs(arguments: &DocsArguments) -> Result<(), DocsError> {
     let text = match arguments.page {
         Page::Configuration => print::configuration(),
+        Page::Metrics => metrics_page(),
         Page::Protocol => protocol_page(),
     };
     let Some(path) = &arguments.check else {
@@ -67,7 +71,12 @@ mod tests {
     #[test]
     fn the_printed_pages_are_up_to_date() {
         let docs_of = |name: &str| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
-        for (page, name) in [(Page::Configuration, "configuration.md"), (Page::Protocol, "protocol.md")] {
+        let pages = [
+            (Page::Configuration, "configuration.md"),
+            (Page::Metrics, "metrics.md"),
+            (Page::Protocol, "protocol.md"),
+        ];
+        for (page, name) in pages {
             let checked = docs(&DocsArguments { page, check: Some(docs_of(name)) });
             assert!(checked.is_ok(), "{}", checked.unwrap_err());
         }

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::{ConfigError, Layers, Settings, StaticConfig};
+use crate::http;
 use crate::listener::{self, Listener, ListenerError, ListenerSettings};
 use crate::local::{Opened, open};
 use crate::server;
@@ -49,6 +50,10 @@ pub(super) struct ServeArguments {
     /// A setting; may be repeated. `highwater docs configuration` lists them.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Where /metrics, /status, /livez and /readyz are served; `none` switches them off [default: 127.0.0.1:9644, where
+    /// a port in use is only a warning].
+    #[arg(long, value_name = "HOST:PORT")]
+    http: Option<String>,
     /// How log lines look.
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
@@ -61,6 +66,13 @@ pub(crate) enum ServeError {
     Config(ConfigError),
     /// The listeners are wrong.
     Listener(ListenerError),
+    /// The address for HTTP cannot be listened on.
+    Http {
+        /// What was asked for.
+        address: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
     /// The data directory cannot be opened.
     Directory(OpenError),
     /// The metadata cannot be read or written.
@@ -90,6 +102,7 @@ impl fmt::Display for ServeError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::Listener(error) => error.fmt(f),
+            Self::Http { address, error } => write!(f, "cannot listen for HTTP on {address}: {error}"),
             Self::Directory(error) => error.fmt(f),
             Self::Meta(error) => write!(f, "metadata: {error}"),
             Self::NodeId { given, kept } => {
@@ -112,6 +125,7 @@ pub(super) fn serve(arguments: ServeArguments) -> Result<(), ServeError> {
     start_log(arguments.log_format);
     report(&config);
     let listeners = listener::parse(&listeners_of(&config)).map_err(ServeError::Listener)?;
+    let http = http::Address::new(config.values.get("http.listener").map(String::as_str));
     let settings = Arc::new(Settings::new(Layers { given: config.values, ..Layers::default() }));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(worker_threads(&settings))
@@ -126,7 +140,13 @@ pub(super) fn serve(arguments: ServeArguments) -> Result<(), ServeError> {
         for listener in &listeners {
             sockets.push(listener.bind(backlog).await.map_err(ServeError::Listener)?);
         }
-        run(settings, sockets).await
+        let http = http.bind().await.map_err(|error| match &http {
+            http::Address::Asked(address) | http::Address::Default(address) => {
+                ServeError::Http { address: address.clone(), error }
+            }
+            http::Address::None => ServeError::System(error),
+        })?;
+        run(settings, sockets, http).await
     })
 }
 
@@ -142,7 +162,11 @@ fn worker_threads(settings: &Settings) -> usize {
     }
 }
 
-async fn run(settings: Arc<Settings>, sockets: Vec<(Listener, TcpListener)>) -> Result<(), ServeError> {
+async fn run(
+    settings: Arc<Settings>,
+    sockets: Vec<(Listener, TcpListener)>,
+    http: Option<TcpListener>,
+) -> Result<(), ServeError> {
     let (stopper, stop) = watch::channel(false);
     let signals = stop_signals().map_err(ServeError::System)?;
     let Opened { broker, store, meta } = open(settings).await?;
@@ -150,6 +174,12 @@ async fn run(settings: Arc<Settings>, sockets: Vec<(Listener, TcpListener)>) -> 
     for (listener, _) in &sockets {
         tracing::info!(name = listener.name, address = %listener.local, advertised = %listener.advertised, "listening");
     }
+    let watching = http.map(|listener| {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, "HTTP: /metrics, /status, /livez, /readyz");
+        }
+        tokio::spawn(http::run(Arc::clone(&broker), listener, stop.clone()))
+    });
     println!("ready {address}");
     // Whoever waits for the line reads a pipe.
     let _ = std::io::stdout().flush();
@@ -159,6 +189,9 @@ async fn run(settings: Arc<Settings>, sockets: Vec<(Listener, TcpListener)>) -> 
     let _ = stopper.send(true);
     if serving.await.is_err() {
         tracing::error!("the server panicked");
+    }
+    if let Some(watching) = watching {
+        let _ = watching.await;
     }
     let closed = store.close().await;
     let closing = tokio::task::spawn_blocking(move || meta.close());
@@ -190,6 +223,9 @@ fn settings_of(arguments: &ServeArguments) -> Result<StaticConfig, ConfigError> 
     config.add_arguments(arguments.set.iter().map(String::as_str))?;
     if let Some(path) = &arguments.data_dir {
         config.set("data.dir", &path.to_string_lossy())?;
+    }
+    if let Some(address) = &arguments.http {
+        config.set("http.listener", address)?;
     }
     if !arguments.listen.is_empty() {
         config.set("listeners", &arguments.listen.join(","))?;

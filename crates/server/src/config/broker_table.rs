@@ -150,6 +150,13 @@ pub(crate) const BROKER_SETTINGS: &[Setting] = &[
         "Shortest session timeout that a member of a group may ask for.",
     ),
     setting(
+        "http.listener",
+        Kind::String,
+        Some("127.0.0.1:9644"),
+        Check::Any,
+        "Where `/metrics`, `/status`, `/livez` and `/readyz` are served (`--http`): `HOST:PORT`; port 0 is a free port, `none` switches them off. Where the default is in use, it is only a warning.",
+    ),
+    setting(
         "listener.security.protocol.map",
         Kind::String,
         Some("PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL"),
@@ -397,6 +404,14 @@ pub(crate) const BROKER_SETTINGS: &[Setting] = &[
         Some("1048588"),
         Check::AtLeast(0),
         "Default of the topic setting `max.message.bytes`.",
+    )
+    .dynamic(),
+    setting(
+        "metrics.max.series",
+        Kind::Int,
+        Some("10000"),
+        Check::AtLeast(0),
+        "Most series that one metric by partition or by group has in `/metrics`; `highwater_series_left_out` counts the others.",
     )
     .dynamic(),
     setting(

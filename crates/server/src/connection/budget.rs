@@ -39,6 +39,14 @@ impl Budget {
         }
     }
 
+    /// Bytes that requests hold, and how many they may; `None` without a bound.
+    pub(crate) fn used(&self) -> Option<(u64, u64)> {
+        let semaphore = self.semaphore.as_ref()?;
+        let limit = u64::from(self.units).saturating_mul(UNIT);
+        let free = (semaphore.available_permits() as u64).saturating_mul(UNIT);
+        Some((limit.saturating_sub(free), limit))
+    }
+
     /// Waits until `share` may hold so many bytes more, in the order of asking. Dropping it leaves `share` as it was.
     pub(crate) async fn grow(&self, share: &mut Share, bytes: usize) {
         let Some(semaphore) = self.semaphore.as_ref().filter(|_| share.overdraft.is_none()) else { return };

@@ -10,9 +10,10 @@ pub(crate) mod limits;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use highwater_store_local::ReaderPool;
+use highwater_wire::ApiKey;
 use rustix::net::{Shutdown, shutdown};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -47,6 +48,9 @@ pub(crate) struct Shared {
 /// A reply in its place, with what its request holds of the budget.
 struct Due {
     reply: Reply,
+    /// For the statistics: which API, and when its request was taken up.
+    api: Option<ApiKey>,
+    began: Instant,
     _share: Share,
 }
 
@@ -81,7 +85,7 @@ pub(crate) async fn serve(
     let (sender, receiver) = mpsc::channel(PIPELINE_MAX);
     let end = {
         let reading = read(shared, &stream, &info, stop, (sender, &waiting), idle);
-        let writing = write(&stream, receiver, (&waiting, &shared.readers), idle);
+        let writing = write(shared, &stream, receiver, &waiting, idle);
         tokio::pin!(reading, writing);
         tokio::select! {
             // Nothing can be answered any more.
@@ -93,6 +97,7 @@ pub(crate) async fn serve(
         End::Client | End::Idle => {}
         End::Stop => linger(&stream).await,
         End::Refused(reason) => {
+            shared.broker.metrics.connections_faulty.increment();
             shared.log.warn(|suppressed| {
                 tracing::warn!(peer = %info.peer, suppressed, "connection closed: {reason}");
             });
@@ -133,18 +138,23 @@ async fn read(
             Err(FrameError::Io(error)) => return End::Failed(error),
             Err(FrameError::Refused(reason)) => return End::Refused(reason),
         };
+        let began = Instant::now();
+        shared.broker.metrics.received_bytes.add(frame.len() as u64);
         let dispatched = dispatch(&shared.broker, info, frame).await;
         match dispatched.reply {
             Reply::Nothing => {}
             Reply::Close(reason) => return End::Refused(reason),
             reply => {
                 waiting.fetch_add(1, Ordering::Relaxed);
-                if sender.send(Due { reply, _share: share }).await.is_err() {
+                let due = Due { reply, api: dispatched.api, began, _share: share };
+                if sender.send(due).await.is_err() {
                     return End::Client;
                 }
             }
         }
         if !dispatched.mute.is_zero() {
+            let ms = u64::try_from(dispatched.mute.as_millis()).unwrap_or(u64::MAX);
+            shared.broker.metrics.throttled_ms.add(ms);
             tokio::time::sleep(dispatched.mute).await;
         }
     }
@@ -152,18 +162,24 @@ async fn read(
 
 /// Writes replies in order until there are no more.
 async fn write(
+    shared: &Shared,
     stream: &Arc<TcpStream>,
     mut due: mpsc::Receiver<Due>,
-    (waiting, readers): (&AtomicUsize, &Arc<ReaderPool>),
+    waiting: &AtomicUsize,
     idle: Option<Duration>,
 ) -> Result<(), End> {
-    while let Some(Due { mut reply, _share }) = due.recv().await {
+    let (metrics, readers) = (&shared.broker.metrics, &shared.readers);
+    while let Some(Due { mut reply, api, began, _share }) = due.recv().await {
         loop {
             match reply {
                 Reply::Nothing => break,
                 Reply::Close(reason) => return Err(End::Refused(reason)),
                 Reply::Later(future) => reply = future.await,
                 Reply::Now(frame) => {
+                    metrics.sent_bytes.add(frame.size());
+                    if let Some(api) = api.and_then(|api| metrics.api(api)) {
+                        api.answered(began.elapsed(), frame.errors());
+                    }
                     write_frame(stream, frame, readers, idle).await.map_err(End::Failed)?;
                     break;
                 }

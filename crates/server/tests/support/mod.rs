@@ -30,7 +30,7 @@ pub(crate) struct Broker {
 /// `highwater serve` over `directory`, not yet started.
 pub(crate) fn serve(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
-    command.arg("serve").arg("--data-dir").arg(directory).args(arguments);
+    command.args(["serve", "--http", "none", "--data-dir"]).arg(directory).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

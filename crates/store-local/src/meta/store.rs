@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -123,6 +124,7 @@ impl Shared {
             };
             self.statistics.commits.add(answers.len() as u64);
             self.statistics.writes.record(began.elapsed());
+            self.statistics.is_failing.store(result.is_err(), Ordering::Relaxed);
             if let Err(error) = &result {
                 self.statistics.refused.add(answers.len() as u64);
                 tracing::error!(commits = answers.len(), %error, "metadata was not committed");

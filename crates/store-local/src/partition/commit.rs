@@ -77,6 +77,7 @@ impl LocalPartition {
             self.fail(inner, failure, wakers);
             return WriteStep { bytes, ..WriteStep::default() };
         }
+        inner.unsynced = inner.unsynced.saturating_add(bytes);
         let more = log.offsets().log_end_offset > end.offset;
         let due = log.sync_due(self.shared.clock.now());
         self.publish(inner, wakers);
@@ -94,6 +95,7 @@ impl LocalPartition {
             // With a sync in flight there is no job; its end looks again.
             let Some(job) = inner.log.as_mut().and_then(|log| log.begin_sync()) else { return };
             inner.syncing = true;
+            inner.sync_covers = inner.unsynced;
             job
         };
         let began = self.shared.clock.now();
@@ -132,6 +134,7 @@ impl LocalPartition {
             self.fail(inner, failure, wakers);
             return (None, false);
         }
+        inner.unsynced = inner.unsynced.saturating_sub(std::mem::take(&mut inner.sync_covers));
         let offsets = log.offsets();
         let due = log.sync_due(self.shared.clock.now());
         self.publish(inner, wakers);

@@ -85,6 +85,8 @@ impl LocalPartition {
             Ok((mut log, _)) => {
                 log.configure(inner.config.clone());
                 inner.log = Some(log);
+                // Recovery has synced what it accepted.
+                inner.unsynced = 0;
                 inner.mode = Mode::Full(Full::Waiting);
                 self.publish(&inner, &mut wakers);
             }

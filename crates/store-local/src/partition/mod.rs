@@ -63,6 +63,10 @@ struct Inner {
     /// Jobs that run outside the lock and use the directory's path.
     busy: u32,
     syncing: bool,
+    /// Bytes that were written and are not known to be synced.
+    unsynced: u64,
+    /// Those of them that the sync in flight covers.
+    sync_covers: u64,
     /// Somebody waits for [`LocalPartition::quiet`]: telling it costs a system call.
     quiet_awaited: bool,
     /// What is said while there is no log.
@@ -119,6 +123,8 @@ impl LocalPartition {
             writing: 0,
             busy: 0,
             syncing: false,
+            unsynced: 0,
+            sync_covers: 0,
             quiet_awaited: false,
             offsets: NO_OFFSETS,
         };

@@ -34,6 +34,15 @@ impl Partition for LocalPartition {
         self.lock().log.as_ref().map_or(0, PartitionLog::size)
     }
 
+    fn append_problem(&self) -> Option<PartitionProblem> {
+        self.lock().mode.append_problem()
+    }
+
+    fn unsynced_bytes(&self) -> u64 {
+        let inner = self.lock();
+        inner.staged.saturating_add(inner.unsynced)
+    }
+
     fn segment_count(&self) -> usize {
         self.lock().log.as_ref().map_or(0, |log| log.segments().len())
     }

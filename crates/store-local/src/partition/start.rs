@@ -64,6 +64,8 @@ impl LocalPartition {
                 log.configure(inner.config.clone());
                 self.shared.checkpoints.set(self.id, log.checkpoint(), false);
                 inner.log = Some(log);
+                // Recovery has synced what it accepted.
+                inner.unsynced = 0;
                 inner.mode = Mode::Online;
                 self.publish(&inner, &mut wakers);
                 self.waiters().reopen();

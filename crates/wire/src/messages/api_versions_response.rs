@@ -89,7 +89,7 @@ impl Message for ApiVersionsResponse {
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         output.check_version::<Self>(version)?;
         let flexible = version >= 3;
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.array("apiKeys", &self.api_keys, flexible, |output, item| item.encode(output, version))?;
         if version >= 1 {
             output.i32(self.throttle_time_ms);

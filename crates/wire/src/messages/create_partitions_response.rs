@@ -76,7 +76,7 @@ impl CreatePartitionsTopicResult {
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 2;
         output.string("name", &self.name, flexible)?;
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.nullable_string("errorMessage", self.error_message.as_ref(), flexible)?;
         if flexible {
             output.no_tagged_fields();

@@ -125,7 +125,7 @@ impl CreatableTopicResult {
         if version >= 7 {
             output.uuid(self.topic_id);
         }
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.nullable_string("errorMessage", self.error_message.as_ref(), flexible)?;
         if version >= 5 {
             output.i32(self.num_partitions);

@@ -78,7 +78,7 @@ impl DeletableGroupResult {
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 2;
         output.string("groupId", &self.group_id, flexible)?;
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         if version >= 3 {
             output.nullable_string("errorMessage", self.error_message.as_ref(), flexible)?;
         }

@@ -111,7 +111,7 @@ impl DeleteRecordsPartitionResult {
         let flexible = version >= 2;
         output.i32(self.partition_index);
         output.i64(self.low_watermark);
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         if flexible {
             output.no_tagged_fields();
         }

@@ -102,7 +102,7 @@ impl DeletableTopicResult {
         if version >= 6 {
             output.uuid(self.topic_id);
         }
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         if version >= 5 {
             output.nullable_string("errorMessage", self.error_message.as_ref(), flexible)?;
         }

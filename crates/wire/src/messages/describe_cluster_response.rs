@@ -73,7 +73,7 @@ impl Message for DescribeClusterResponse {
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         output.check_version::<Self>(version)?;
         output.i32(self.throttle_time_ms);
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.nullable_string("errorMessage", self.error_message.as_ref(), true)?;
         if version >= 1 {
             output.i8(self.endpoint_type);

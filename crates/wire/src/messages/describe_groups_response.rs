@@ -114,7 +114,7 @@ impl DescribedGroup {
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 5;
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         if version >= 6 {
             output.nullable_string("errorMessage", self.error_message.as_ref(), flexible)?;
         } else if self.error_message.is_some() {

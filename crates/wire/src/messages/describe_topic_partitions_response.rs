@@ -94,7 +94,7 @@ impl DescribeTopicPartitionsResponseTopic {
     }
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.nullable_string("name", self.name.as_ref(), true)?;
         output.uuid(self.topic_id);
         output.bool(self.is_internal);
@@ -164,7 +164,7 @@ impl DescribeTopicPartitionsResponsePartition {
     }
 
     fn encode(&self, output: &mut Encoder, _version: i16) -> Result<(), EncodeError> {
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.i32(self.partition_index);
         output.i32(self.leader_id);
         output.i32(self.leader_epoch);

@@ -67,7 +67,7 @@ impl Message for FetchResponse {
         let flexible = version >= 12;
         output.i32(self.throttle_time_ms);
         if version >= 7 {
-            output.i16(self.error_code);
+            output.error_code(self.error_code);
         }
         if version >= 7 {
             output.i32(self.session_id);
@@ -223,7 +223,7 @@ impl PartitionData {
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 12;
         output.i32(self.partition_index);
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.i64(self.high_watermark);
         output.i64(self.last_stable_offset);
         if version >= 5 {

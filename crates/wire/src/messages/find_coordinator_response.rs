@@ -87,7 +87,7 @@ impl Message for FindCoordinatorResponse {
             output.i32(self.throttle_time_ms);
         }
         if version <= 3 {
-            output.i16(self.error_code);
+            output.error_code(self.error_code);
         } else if self.error_code != 0 {
             return Err(EncodeError::NotInVersion { field: "errorCode", version });
         }
@@ -171,7 +171,7 @@ impl Coordinator {
         output.i32(self.node_id);
         output.string("host", &self.host, true)?;
         output.i32(self.port);
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.nullable_string("errorMessage", self.error_message.as_ref(), true)?;
         output.no_tagged_fields();
         Ok(())

@@ -43,7 +43,7 @@ impl Message for HeartbeatResponse {
         if version >= 1 {
             output.i32(self.throttle_time_ms);
         }
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         if flexible {
             output.no_tagged_fields();
         }

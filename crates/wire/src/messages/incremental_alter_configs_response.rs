@@ -89,7 +89,7 @@ impl AlterConfigsResourceResponse {
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 1;
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.nullable_string("errorMessage", self.error_message.as_ref(), flexible)?;
         output.i8(self.resource_type);
         output.string("resourceName", &self.resource_name, flexible)?;

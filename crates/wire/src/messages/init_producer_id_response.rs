@@ -70,7 +70,7 @@ impl Message for InitProducerIdResponse {
         output.check_version::<Self>(version)?;
         let flexible = version >= 2;
         output.i32(self.throttle_time_ms);
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.i64(self.producer_id);
         output.i16(self.producer_epoch);
         if version >= 6 {

@@ -92,7 +92,7 @@ impl Message for JoinGroupResponse {
         if version >= 2 {
             output.i32(self.throttle_time_ms);
         }
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.i32(self.generation_id);
         if version >= 7 {
             output.nullable_string("protocolType", self.protocol_type.as_ref(), flexible)?;

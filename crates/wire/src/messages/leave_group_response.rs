@@ -50,7 +50,7 @@ impl Message for LeaveGroupResponse {
         if version >= 1 {
             output.i32(self.throttle_time_ms);
         }
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         if version >= 3 {
             output.array("members", &self.members, flexible, |output, item| item.encode(output, version))?;
         } else if !self.members.is_empty() {
@@ -97,7 +97,7 @@ impl MemberResponse {
         let flexible = version >= 4;
         output.string("memberId", &self.member_id, flexible)?;
         output.nullable_string("groupInstanceId", self.group_instance_id.as_ref(), flexible)?;
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         if flexible {
             output.no_tagged_fields();
         }

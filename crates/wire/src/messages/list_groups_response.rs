@@ -47,7 +47,7 @@ impl Message for ListGroupsResponse {
         if version >= 1 {
             output.i32(self.throttle_time_ms);
         }
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.array("groups", &self.groups, flexible, |output, item| item.encode(output, version))?;
         if flexible {
             output.no_tagged_fields();

@@ -128,7 +128,7 @@ impl ListOffsetsPartitionResponse {
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 6;
         output.i32(self.partition_index);
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.i64(self.timestamp);
         output.i64(self.offset);
         if version >= 4 {

@@ -99,7 +99,7 @@ impl Message for MetadataResponse {
             return Err(EncodeError::NotInVersion { field: "clusterAuthorizedOperations", version });
         }
         if version >= 13 {
-            output.i16(self.error_code);
+            output.error_code(self.error_code);
         }
         if flexible {
             output.no_tagged_fields();
@@ -213,7 +213,7 @@ impl MetadataResponseTopic {
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 9;
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         if version >= 12 {
             output.nullable_string("name", self.name.as_ref(), flexible)?;
         } else {
@@ -296,7 +296,7 @@ impl MetadataResponsePartition {
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 9;
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.i32(self.partition_index);
         output.i32(self.leader_id);
         if version >= 7 {

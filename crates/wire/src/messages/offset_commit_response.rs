@@ -124,7 +124,7 @@ impl OffsetCommitResponsePartition {
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 8;
         output.i32(self.partition_index);
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         if flexible {
             output.no_tagged_fields();
         }

@@ -38,7 +38,7 @@ impl Message for OffsetDeleteResponse {
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         output.check_version::<Self>(version)?;
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.i32(self.throttle_time_ms);
         output.array("topics", &self.topics, false, |output, item| item.encode(output, version))?;
         Ok(())
@@ -89,7 +89,7 @@ impl OffsetDeleteResponsePartition {
 
     fn encode(&self, output: &mut Encoder, _version: i16) -> Result<(), EncodeError> {
         output.i32(self.partition_index);
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         Ok(())
     }
 }

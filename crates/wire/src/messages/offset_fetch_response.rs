@@ -65,7 +65,7 @@ impl Message for OffsetFetchResponse {
             return Err(EncodeError::NotInVersion { field: "topics", version });
         }
         if (2..=7).contains(&version) {
-            output.i16(self.error_code);
+            output.error_code(self.error_code);
         }
         if version >= 8 {
             output.array("groups", &self.groups, flexible, |output, item| item.encode(output, version))?;
@@ -165,7 +165,7 @@ impl OffsetFetchResponsePartition {
             output.i32(self.committed_leader_epoch);
         }
         output.nullable_string("metadata", self.metadata.as_ref(), flexible)?;
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         if flexible {
             output.no_tagged_fields();
         }
@@ -198,7 +198,7 @@ impl OffsetFetchResponseGroup {
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         output.string("groupId", &self.group_id, true)?;
         output.array("topics", &self.topics, true, |output, item| item.encode(output, version))?;
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.no_tagged_fields();
         Ok(())
     }
@@ -287,7 +287,7 @@ impl OffsetFetchResponsePartitions {
         output.i64(self.committed_offset);
         output.i32(self.committed_leader_epoch);
         output.nullable_string("metadata", self.metadata.as_ref(), true)?;
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.no_tagged_fields();
         Ok(())
     }

@@ -118,7 +118,7 @@ impl EpochEndOffset {
 
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 4;
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.i32(self.partition);
         output.i32(self.leader_epoch);
         output.i64(self.end_offset);

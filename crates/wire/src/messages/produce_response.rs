@@ -194,7 +194,7 @@ impl PartitionProduceResponse {
     fn encode(&self, output: &mut Encoder, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 9;
         output.i32(self.index);
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         output.i64(self.base_offset);
         output.i64(self.log_append_time_ms);
         if version >= 5 {

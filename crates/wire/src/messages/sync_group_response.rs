@@ -58,7 +58,7 @@ impl Message for SyncGroupResponse {
         if version >= 1 {
             output.i32(self.throttle_time_ms);
         }
-        output.i16(self.error_code);
+        output.error_code(self.error_code);
         if version >= 5 {
             output.nullable_string("protocolType", self.protocol_type.as_ref(), flexible)?;
         }

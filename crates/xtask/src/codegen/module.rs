@@ -173,6 +173,9 @@ impl Flexible {
     }
 }
 
+/// Fields of this name are codes of `Errors`; frames tell of them.
+const ERROR_CODE: &str = "ErrorCode";
+
 fn untagged(part: &Struct) -> impl Iterator<Item = &Field> {
     part.fields.iter().filter(|field| field.tag.is_none())
 }
@@ -334,6 +337,7 @@ fn encode_value(field: &Field, flexible: &Flexible, value: &str, nullable: bool)
             format!("output.{prefix}array({name:?}, {value}, {form}, |output, item| {element})?;")
         }
         (_, (method, true)) => format!("output.{prefix}{method}({name:?}, {value}, {form})?;"),
+        (Type::Int16, _) if field.name == ERROR_CODE => format!("output.error_code({value});"),
         (_, (method, false)) => format!("output.{method}({value});"),
     }
 }

@@ -1,0 +1,265 @@
+//! HTTP for people and programs that watch the broker: `/metrics`, `/status`, `/livez`, `/readyz`. It reads only, and nothing a client
+//! does here holds up the broker: a few connections, small requests, short deadlines.
+
+mod pages;
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::broker::Broker;
+use crate::metrics;
+use crate::status::Status;
+
+/// Where it listens when nothing is said.
+pub(crate) const DEFAULT: &str = "127.0.0.1:9644";
+/// What switches it off.
+pub(crate) const NONE: &str = "none";
+
+/// Connections at a time; further ones wait to be accepted.
+const CONNECTIONS_MAX: usize = 64;
+/// Time for a request's head to arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest life of a connection.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(120);
+/// Bytes of a request's head.
+const HEAD_SIZE_MAX: usize = 16 << 10;
+/// How long accepting pauses after it failed: most likely there are no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// Nothing.
+    None,
+    /// The default: in use, it is only a warning.
+    Default(String),
+    /// This one: in use, the broker does not start.
+    Asked(String),
+}
+
+impl Address {
+    /// What the setting `http.listener` says; `None` where it is not given.
+    pub(crate) fn new(given: Option<&str>) -> Self {
+        match given {
+            None => Self::Default(DEFAULT.to_owned()),
+            Some(text) if text.eq_ignore_ascii_case(NONE) => Self::None,
+            Some(text) => Self::Asked(text.to_owned()),
+        }
+    }
+
+    /// Listens.
+    ///
+    /// # Errors
+    /// When the address that was asked for cannot be listened on.
+    pub(crate) async fn bind(&self) -> io::Result<Option<TcpListener>> {
+        match self {
+            Self::None => Ok(None),
+            Self::Asked(address) => TcpListener::bind(address).await.map(Some),
+            Self::Default(address) => match TcpListener::bind(address).await {
+                Ok(listener) => Ok(Some(listener)),
+                Err(error) => {
+                    tracing::warn!(address, %error, "no HTTP: --http HOST:PORT names another address, --http none switches it off");
+                    Ok(None)
+                }
+            },
+        }
+    }
+}
+
+/// Serves until `stop` turns true.
+pub(crate) async fn run(broker: Arc<Broker>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        match accepted {
+            Ok((stream, place)) => {
+                let broker = Arc::clone(&broker);
+                connections.spawn(async move {
+                    let _place = place;
+                    // Who takes longer is cut off.
+                    let _ = tokio::time::timeout(CONNECTION_TIMEOUT, serve(broker, stream)).await;
+                });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "cannot accept an HTTP connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
+async fn serve(broker: Arc<Broker>, stream: TcpStream) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let broker = Arc::clone(&broker);
+        async move { Ok::<_, Infallible>(answer(&broker, &request).await) }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_SIZE_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "an HTTP connection failed");
+    }
+}
+
+/// The answer to a request.
+async fn answer<B>(broker: &Arc<Broker>, request: &Request<B>) -> Response<Full<Bytes>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
+        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return refused;
+    }
+    match request.uri().path() {
+        "/metrics" => {
+            let page = gather(broker, metrics::page).await;
+            with_type(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
+        }
+        "/status" if wants_json(request) => json(broker).await,
+        "/status.json" => json(broker).await,
+        "/status" | "/" => {
+            let page = gather(broker, |broker| pages::status(&Status::of(broker))).await;
+            with_type(StatusCode::OK, "text/html; charset=utf-8", page)
+        }
+        "/livez" => text(StatusCode::OK, "ok\n".to_owned()),
+        "/readyz" => {
+            let problems = gather(broker, |broker| Status::problems(broker).join("\n")).await;
+            if problems.is_empty() {
+                text(StatusCode::OK, "ok\n".to_owned())
+            } else {
+                text(StatusCode::SERVICE_UNAVAILABLE, problems + "\n")
+            }
+        }
+        _ => text(StatusCode::NOT_FOUND, "there are /metrics, /status, /livez and /readyz\n".to_owned()),
+    }
+}
+
+/// Looks at the broker on a thread that may take its time: there may be thousands of partitions.
+async fn gather(broker: &Arc<Broker>, look: impl FnOnce(&Broker) -> String + Send + 'static) -> String {
+    let broker = Arc::clone(broker);
+    tokio::task::spawn_blocking(move || look(&broker)).await.unwrap_or_default()
+}
+
+async fn json(broker: &Arc<Broker>) -> Response<Full<Bytes>> {
+    // Numbers and text alone: this cannot fail.
+    let page = gather(broker, |broker| serde_json::to_string(&Status::of(broker)).unwrap_or_default()).await;
+    with_type(StatusCode::OK, "application/json", page)
+}
+
+fn wants_json<B>(request: &Request<B>) -> bool {
+    let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepted.contains("application/json") || request.uri().query() == Some("format=json")
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    with_type(status, "text/plain; charset=utf-8", body)
+}
+
+fn with_type(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::broker;
+    use http_body_util::BodyExt;
+    use std::net::SocketAddr;
+
+    async fn get(path: &str, accept: Option<&str>) -> (StatusCode, String, String) {
+        let test = broker();
+        let mut request = Request::get(path);
+        if let Some(accept) = accept {
+            request = request.header(ACCEPT, accept);
+        }
+        let response = answer(&test.broker, &request.body(()).unwrap()).await;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let content_type = parts.headers[CONTENT_TYPE].to_str().unwrap().to_owned();
+        (parts.status, content_type, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn each_page_comes_in_its_form() {
+        let (status, kind, page) = get("/metrics", None).await;
+        assert!(
+            status == 200 && kind.contains("version=0.0.4") && page.contains("highwater_build_info{version=")
+        );
+        let (status, kind, page) = get("/status", None).await;
+        assert!(status == 200 && kind.starts_with("text/html") && page.contains("<title>"));
+        for (path, accept) in
+            [("/status", Some("application/json")), ("/status.json", None), ("/status?format=json", None)]
+        {
+            let (status, kind, page) = get(path, accept).await;
+            assert!(status == 200 && kind == "application/json", "{path}");
+            let read: serde_json::Value = serde_json::from_str(&page).unwrap();
+            assert_eq!(read["node_id"], 1);
+        }
+        assert_eq!(get("/livez", None).await.0, 200);
+        assert_eq!(get("/elsewhere", None).await.0, 404);
+    }
+
+    #[tokio::test]
+    async fn only_reading_is_served() {
+        let test = broker();
+        let response = answer(&test.broker, &Request::post("/status").body(()).unwrap()).await;
+        assert_eq!(
+            (response.status().as_u16(), response.headers()[ALLOW].to_str().unwrap()),
+            (405, "GET, HEAD")
+        );
+    }
+
+    #[tokio::test]
+    async fn it_is_ready_until_a_partition_takes_no_records() {
+        use std::collections::BTreeMap;
+        let test = broker();
+        let request = Request::get("/readyz").body(()).unwrap();
+        assert_eq!(answer(&test.broker, &request).await.status(), 200);
+        let plan = crate::topic_changes::Plan { partitions: 2, configs: BTreeMap::new() };
+        test.broker.changes.create("t".into(), Ok(plan), Duration::from_secs(9)).await.unwrap();
+        let response = answer(&test.broker, &request).await;
+        assert_eq!(response.status(), 503);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, "2 partitions are offline\n");
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_matters_only_when_it_was_asked_for() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address: SocketAddr = taken.local_addr().unwrap();
+        assert!(Address::Default(address.to_string()).bind().await.unwrap().is_none());
+        assert!(Address::new(Some(&address.to_string())).bind().await.is_err());
+        assert!(Address::new(Some("None")).bind().await.unwrap().is_none());
+        assert_eq!(Address::new(None), Address::Default(DEFAULT.to_owned()));
+    }
+}
