@@ -7,14 +7,12 @@
 
 use std::time::{Duration, Instant};
 
-use highwater_wire::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
-use highwater_wire::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
-
 use super::gate::{Gate, Phase, Progress};
 use super::process::{Sample, Usage};
 use super::tally::Tally;
+use super::topic;
 use crate::client::member::{Beat, Member};
-use crate::client::{ClientError, Cluster, groups, refuse};
+use crate::client::{ClientError, Cluster, groups};
 
 /// How many, where and how fast.
 #[derive(Debug, Clone)]
@@ -54,8 +52,6 @@ pub(super) struct Outcome {
     pub(super) usage: Option<Usage>,
 }
 
-const TOPIC_TIMEOUT: Duration = Duration::from_secs(30);
-const TOPIC_TIMEOUT_MS: i32 = 30_000;
 const POLL: Duration = Duration::from_millis(50);
 
 impl Plan {
@@ -90,7 +86,7 @@ pub(super) fn run(
         return Err(ClientError::Usage(message.to_owned()));
     }
     let mut cluster = Cluster::connect(&plan.bootstrap)?;
-    make_topic(&mut cluster, plan)?;
+    topic::make(&mut cluster, &plan.topic(), plan.partitions)?;
     let outcome = measure(plan, &work);
     for number in 0..plan.groups {
         match groups::delete(&mut cluster, &plan.group(number)) {
@@ -100,7 +96,7 @@ pub(super) fn run(
             Err(error) => return Err(error),
         }
     }
-    delete_topic(&mut cluster, plan)?;
+    topic::delete(&mut cluster, &plan.topic())?;
     outcome
 }
 
@@ -302,41 +298,4 @@ struct Shared<'a> {
     plan: &'a Plan,
     gate: Gate,
     progress: Vec<Progress>,
-}
-
-fn make_topic(cluster: &mut Cluster, plan: &Plan) -> Result<(), ClientError> {
-    let topic = CreatableTopic {
-        name: plan.topic().as_str().into(),
-        num_partitions: i32::try_from(plan.partitions).unwrap_or(i32::MAX),
-        replication_factor: -1,
-        ..CreatableTopic::default()
-    };
-    let request =
-        CreateTopicsRequest { topics: vec![topic], timeout_ms: TOPIC_TIMEOUT_MS, ..Default::default() };
-    for made in cluster.any.call(&request)?.topics {
-        refuse(made.error_code, "CreateTopics", made.error_message.as_deref())?;
-    }
-    // Elsewhere a new topic is not there at once.
-    let began = Instant::now();
-    while began.elapsed() < TOPIC_TIMEOUT {
-        let known = cluster.metadata(Some(&[&plan.topic()]))?.topics;
-        let led =
-            known.iter().flat_map(|topic| &topic.partitions).filter(|partition| partition.error_code == 0);
-        if led.count() >= plan.partitions {
-            return Ok(());
-        }
-        std::thread::sleep(POLL);
-    }
-    Err(ClientError::NoLeader { topic: plan.topic(), partition: 0 })
-}
-
-fn delete_topic(cluster: &mut Cluster, plan: &Plan) -> Result<(), ClientError> {
-    let topics =
-        vec![DeleteTopicState { name: Some(plan.topic().as_str().into()), ..DeleteTopicState::default() }];
-    let request =
-        DeleteTopicsRequest { topics, timeout_ms: TOPIC_TIMEOUT_MS, ..DeleteTopicsRequest::default() };
-    for gone in cluster.any.call(&request)?.responses {
-        refuse(gone.error_code, "DeleteTopics", gone.error_message.as_deref())?;
-    }
-    Ok(())
 }

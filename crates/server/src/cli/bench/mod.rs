@@ -1,7 +1,7 @@
 //! `highwater bench groups|commits`: load for any Kafka broker, with numbers at the end.
 //!
 //! Measures with as many threads as connections, each doing one thing at a time; what it takes itself is in the latencies. Leaves nothing
-//! behind at the broker: its topic and its groups are deleted at the end.
+//! behind at the broker, unless it is killed: its topic and its groups are deleted at the end.
 
 mod commits;
 mod crew;
@@ -10,6 +10,7 @@ mod groups;
 mod metrics;
 mod process;
 mod tally;
+mod topic;
 
 use std::io::Write;
 
