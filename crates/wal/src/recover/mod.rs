@@ -4,8 +4,8 @@
 //!   where holes are allowed), it lies within the file, parses, verifies, and its leader epoch is not lower.
 //! - What breaks the rule below the boundary is corruption: nothing is changed. Above it is a torn tail: it is saved,
 //!   then cut.
-//! - Nothing is returned as part of the log that is not durable: what a scan reads after the death of a process is the
-//!   page cache.
+//! - Nothing is returned as part of the log that is not durable: what a scan would read after the death of a process is
+//!   the page cache, so everything is synced first and then read from the device.
 //!
 //! Not here: what the entries mean, and how good the recovery point is that the caller brings.
 
@@ -90,6 +90,14 @@ impl RecoverFrom {
         self.boundary.max(self.recovery_point.map(|point| point.offset))
     }
 
+    /// Whether a failed sync may have lost bytes of this segment.
+    fn is_doubtful(&self, segment: &Segment) -> bool {
+        self.suspect.is_some_and(|suspect| {
+            let base = segment.base_offset();
+            base > suspect.segment || (base == suspect.segment && segment.end() > suspect.position)
+        })
+    }
+
     /// Whether a log whose first segment begins at `first` lacks segments before it. Without a recovery point nothing
     /// is known of the log's beginning either, and it is where the first segment begins.
     fn lacks_beginning(&self, first: Offset) -> bool {
@@ -98,9 +106,9 @@ impl RecoverFrom {
 }
 
 impl Wal {
-    /// Recovers a log from its directory: finishes or undoes what is half made, finds the end of the good entries, cuts
-    /// what is behind it (kept as `<base>.cut-<position>`), and syncs everything beyond the recovery point. Only then it
-    /// returns; waits for the disk. Segments whose files are not needed are not kept open.
+    /// Recovers a log from its directory: finishes or undoes what is half made, syncs everything beyond the recovery
+    /// point, finds on the device the end of the good entries, and cuts what is behind it (kept as
+    /// `<base>.cut-<position>`), durably. Only then it returns; waits for the disk. Segments whose files are not needed are not kept open.
     ///
     /// # Errors
     /// [`WalError::Corrupt`]: bytes below the boundary are not there or not good; no segment was changed.
@@ -144,6 +152,9 @@ fn recover_segments(
     }
     let scanner = Scanner { format, from, segments: &listing.segments };
     let start = scanner.start()?;
+    for segment in listing.segments.iter().skip(start.index).filter(|segment| !from.is_doubtful(segment)) {
+        sync_and_forget(segment)?;
+    }
     let scan = scanner.run(start)?;
     let (bytes, entries, gap) = (scan.bytes, scan.entries, scan.gap);
     let settlement = Settlement { place, from, segments: listing.segments.clone(), start, scan };
@@ -160,6 +171,18 @@ fn recover_segments(
         unproven,
     };
     Ok((settled.segments, report))
+}
+
+/// Makes a segment's bytes durable and lets the next reads ask the device. A sync that failed in a process that died
+/// before it could note so has left clean pages that the device does not have: the page cache alone proves nothing.
+fn sync_and_forget(segment: &Segment) -> Result<(), DiskError> {
+    let path = segment.path();
+    let file = segment.writable_file()?;
+    file.sync_data().map_err(DiskError::at(Operation::Sync, &path))?;
+    file.drop_cache().map_err(DiskError::at(Operation::Read, &path))?;
+    let length = file.length().map_err(DiskError::at(Operation::Read, &path))?;
+    segment.set_end(segment.end().min(Position(length)));
+    Ok(())
 }
 
 /// Lets the next reads of doubtful segments ask the device.

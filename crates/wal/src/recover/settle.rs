@@ -1,7 +1,6 @@
 //! Making true what scanning found, in this order: what is cut off is saved, durably; files are cut; segments that do
-//! not continue the log are set aside; every segment from the recovery point's on is synced, the directory last.
-//!
-//! The recovery point's segment is synced even if it ends there: a recovery that was killed may have cut it, or set
+//! not continue the log are set aside; files that were cut are synced, the directory last. The others were synced before
+//! they were scanned, the recovery point's too, even if it ends there: a recovery that was killed may have cut it, or set
 //! aside what followed, and neither is durable because it is seen.
 
 use std::path::PathBuf;
@@ -38,11 +37,13 @@ impl Settlement<'_> {
     pub(super) fn run(mut self) -> Result<Settled, DiskError> {
         let mut cut = None;
         // Before ends are changed: also a file that is cut to what was synced is not to be synced again.
-        let doubtful: Vec<bool> = self.segments.iter().map(|segment| self.is_doubtful(segment)).collect();
+        let doubtful: Vec<bool> =
+            self.segments.iter().map(|segment| self.from.is_doubtful(segment)).collect();
         let is_doubtful = |index: usize| doubtful.get(index).copied().unwrap_or(false);
         let zeros = self.scan.tails.iter().any(|tail| tail.reason.is_none());
-        for tail in std::mem::take(&mut self.scan.tails) {
-            self.cut_tail(&tail, is_doubtful(tail.index), &mut cut)?;
+        let tails = std::mem::take(&mut self.scan.tails);
+        for tail in &tails {
+            self.cut_tail(tail, is_doubtful(tail.index), &mut cut)?;
         }
         self.set_aside(&mut cut)?;
         for index in self.start.index.max(self.scan.obsolete)..self.segments.len() {
@@ -54,7 +55,7 @@ impl Settlement<'_> {
                 }
                 let copied = Segment::new(self.place.clone(), segment.base_offset(), segment.end());
                 self.segments.splice(index..=index, [Arc::new(copied)]);
-            } else {
+            } else if tails.iter().any(|tail| tail.index == index) {
                 let file = segment.writable_file()?;
                 file.sync_data().map_err(DiskError::at(Operation::Sync, &segment.path()))?;
             }
@@ -64,14 +65,6 @@ impl Settlement<'_> {
             self.place.remove(&names::segment(segment.base_offset()))?;
         }
         Ok(Settled { segments: self.segments, end: self.scan.end, cut, zeros })
-    }
-
-    /// Whether a failed sync may have lost bytes of this segment.
-    fn is_doubtful(&self, segment: &Segment) -> bool {
-        self.from.suspect.is_some_and(|suspect| {
-            let base = segment.base_offset();
-            base > suspect.segment || (base == suspect.segment && segment.end() > suspect.position)
-        })
     }
 
     /// Cuts a segment to its good entries. Of a doubtful one the whole file is kept later, untouched.
