@@ -110,8 +110,8 @@ impl PartitionLog {
             log.log_start_offset = start.max(first.base_offset()).min(log.wal.staged_end().offset);
         }
         let hints = log.remove_stale_hints(scan(disk.as_ref(), &directory)?)?;
-        let known_epoch = log.read_epochs(&from)?;
-        let basis = log.read_basis(&from, &hints)?;
+        let (known_epoch, epochs_known) = log.read_epochs(&from)?;
+        let basis = log.read_basis(&from, &hints, epochs_known)?;
         log.recovery_point = basis.indexed_to;
         log.snapshots = hints.snapshots;
         let replayed_batches = replay::replay(&mut log, basis)?;
@@ -148,24 +148,31 @@ impl PartitionLog {
         Ok(hints)
     }
 
-    /// Reads the epochs as far as they lie below the end. Returns the highest epoch ever heard of.
-    fn read_epochs(&mut self, from: &RecoverLog) -> Result<LeaderEpoch, LogError> {
+    /// Reads the epochs as far as they lie below the end. Returns the highest epoch ever heard of, and whether the file
+    /// told of any: of a log whose records were all deleted none may be left below the end.
+    fn read_epochs(&mut self, from: &RecoverLog) -> Result<(LeaderEpoch, bool), LogError> {
         let bytes =
             files::read(self.environment.disk.as_ref(), &self.directory().join(EPOCHS), HINT_SIZE_MAX)?;
         let checkpointed = from.checkpoint.map_or(LeaderEpoch::ZERO, |checkpoint| checkpoint.leader_epoch);
         self.epochs = bytes.and_then(|bytes| LeaderEpochs::decode(&bytes).ok()).unwrap_or_default();
-        self.epochs_changed = self.epochs.entries().is_empty();
+        let known = !self.epochs.entries().is_empty();
+        self.epochs_changed = !known;
         let latest = self.epochs.latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
         self.epochs_changed |= self.epochs.truncate_from_end(self.wal.staged_end().offset);
-        Ok(checkpointed.max(latest))
+        Ok((checkpointed.max(latest), known))
     }
 
     /// Takes producers and aborted transactions from their files, if these can be trusted.
-    fn read_basis(&mut self, from: &RecoverLog, hints: &Hints) -> Result<Basis, LogError> {
+    fn read_basis(
+        &mut self,
+        from: &RecoverLog,
+        hints: &Hints,
+        epochs_known: bool,
+    ) -> Result<Basis, LogError> {
         let indexed_to = self.indexed_to(from);
         let empty = self.wal.segments().is_empty();
         let nothing = Basis { replay_from: None, indexed_to, aborted: Vec::new() };
-        if self.epochs.entries().is_empty() && !empty {
+        if !epochs_known && !empty {
             return Ok(nothing);
         }
         let Some((offset, producers)) = self.read_snapshot(hints)? else { return Ok(nothing) };
@@ -234,7 +241,10 @@ impl PartitionLog {
 /// What the write-ahead log starts from. Segments below the log start stay until a snapshot below the recovery point
 /// covers them, as in retention: producers that wrote into them must not be forgotten.
 fn wal_start(from: &RecoverLog, hints: &Hints) -> RecoverFrom {
-    let recovery_point = from.checkpoint.map(|checkpoint| checkpoint.recovery_point);
+    // Segments are let go only under a checkpoint, when a snapshot covers them: without either the log begins at 0, and a
+    // later segment alone is the rest of writes whose beginning was lost.
+    let whole = || hints.snapshots.is_empty().then(|| LogPoint::start_of(Offset::ZERO));
+    let recovery_point = from.checkpoint.map(|checkpoint| checkpoint.recovery_point).or_else(whole);
     let synced = recovery_point.max(from.boundary);
     let removable = from.checkpoint.map_or(Offset::ZERO, |checkpoint| {
         let covered = hints.snapshots.range(..=checkpoint.recovery_point.offset).next_back();

@@ -94,8 +94,10 @@ impl PartitionLog {
         if next.is_none() {
             self.wal.roll();
         }
-        self.raise_log_start(next.unwrap_or_else(|| self.wal.written_end().offset));
-        let removed = self.wal.remove_before(self.log_start_offset);
+        let before = next.unwrap_or_else(|| self.wal.written_end().offset);
+        self.raise_log_start(before);
+        // Not up to the log start, which may be higher: what no snapshot covers stays.
+        let removed = self.wal.remove_before(before);
         let gone: Vec<Offset> = removed.iter().map(|segment| segment.base_offset()).collect();
         self.slots.retain(|slot| !gone.contains(&slot.index.base_offset()));
         let source = &self.source;
