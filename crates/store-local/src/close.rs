@@ -23,9 +23,6 @@ use crate::partition::LocalPartition;
 use crate::store::{Engine, LocalStore};
 use crate::threads;
 
-/// Threads that close logs.
-const CLOSE_THREADS: usize = 8;
-
 /// Whether the store is being closed, and what that came to.
 #[derive(Debug, Default)]
 pub(crate) struct Closing {
@@ -116,7 +113,7 @@ impl Engine {
         let partitions = shared.all_partitions();
         partitions.iter().for_each(|partition| partition.refuse_appends());
         self.drain(&partitions);
-        threads::for_each(&partitions, CLOSE_THREADS, |partition| {
+        threads::for_each(&partitions, shared.threads_per_call, |partition| {
             if let Some(checkpoint) = partition.close() {
                 shared.checkpoints.set(partition.key(), checkpoint, true);
             }

@@ -54,6 +54,7 @@ impl DataDirectory {
         let lock = lock(disk.as_ref(), path)?;
         // Whoever held the lock may have written it meanwhile.
         if !check_format(disk.as_ref(), path)? {
+            files::sync_parents(disk.as_ref(), path)?;
             let text = format!("highwater {FORMAT_VERSION}\n");
             files::replace(disk.as_ref(), path, FORMAT, text.as_bytes())?;
         }

@@ -60,6 +60,19 @@ pub(crate) fn sync_directory(disk: &dyn Disk, path: &Path) -> Result<(), DiskErr
     disk.sync_directory(path).map_err(DiskError::at(Operation::SyncDirectory, path))
 }
 
+/// Makes the name of a directory durable, and those of the directories above it: a process that made them may have
+/// died before it did. One that may not be opened was not made by us.
+pub(crate) fn sync_parents(disk: &dyn Disk, path: &Path) -> Result<(), DiskError> {
+    for parent in path.ancestors().skip(1) {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        match sync_directory(disk, parent) {
+            Err(error) if error.source.kind() == io::ErrorKind::PermissionDenied => {}
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
 /// Makes a directory and those above it that are missing. Returns whether it made any.
 pub(crate) fn create_directories(disk: &dyn Disk, path: &Path) -> Result<bool, DiskError> {
     match disk.create_directory(path) {

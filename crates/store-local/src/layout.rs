@@ -43,8 +43,12 @@ pub(crate) fn settle(
         let name = entry.name;
         match names::parse(&name) {
             Named::Other => {}
-            Named::Stray if unmade::remove(disk, &path.join(&name))? => {}
-            Named::Stray => layout.strays.push(name),
+            Named::Stray => match stray_of(disk, &path.join(&name), tombstones)? {
+                // Its deletion could not rename it, and a topic made anew under its name set it aside.
+                Some(owner) => layout.removals.push((owner, name)),
+                None if unmade::remove(disk, &path.join(&name))? => {}
+                None => layout.strays.push(name),
+            },
             Named::Deleted(id) if tombstones.contains(&id) => layout.removals.push((id, name)),
             Named::Deleted(id) => {
                 layout.strays.extend(dispose(disk, path, &name, Some(id))?);
@@ -73,10 +77,24 @@ pub(crate) fn settle(
             }
         }
     }
-    if renamed {
+    // Names seen after the death of a process need not be durable. Files must not go before their directory's name
+    // tells whose they are.
+    if renamed || !layout.removals.is_empty() {
         files::sync_directory(disk, path)?;
     }
     Ok(layout)
+}
+
+/// The deleted topic that a directory set aside is of; `None` when it is of none.
+fn stray_of(
+    disk: &dyn Disk,
+    directory: &Path,
+    tombstones: &HashSet<TopicId>,
+) -> Result<Option<TopicId>, DiskError> {
+    if tombstones.is_empty() {
+        return Ok(None);
+    }
+    Ok(owner(disk, directory)?.filter(|owner| tombstones.contains(owner)))
 }
 
 /// The topic id that a partition's directory states; `None` when it states none that can be read.

@@ -63,11 +63,12 @@ enum Task {
     Retain(Arc<LocalPartition>),
     /// Taken off its log; the files go once the checkpoint is of this generation.
     Rename {
+        partition: Arc<LocalPartition>,
         segment: RemovedSegment,
         generation: u64,
         delay_ms: u64,
     },
-    Unlink(RemovedSegment),
+    Unlink(Arc<LocalPartition>, RemovedSegment),
     Remove(Removal),
 }
 
@@ -193,13 +194,14 @@ impl Maintenance {
             Task::Sync(partition) => partition.sync_timer(),
             Task::Space(partition) => partition.space_timer(),
             Task::Retain(partition) => self.let_go(&partition, now),
-            Task::Rename { segment, generation, delay_ms } => {
-                self.rename(segment, generation, delay_ms, shared, now);
+            Task::Rename { partition, segment, generation, delay_ms } => {
+                self.rename(partition, segment, (generation, delay_ms), shared, now);
             }
-            Task::Unlink(segment) => {
-                if let Err(error) = segment.unlink() {
+            Task::Unlink(partition, segment) => {
+                // Files of a deleted partition go with its directory.
+                if let Some(Err(error)) = partition.in_directory(|| segment.unlink()) {
                     tracing::warn!(%error, "a segment that was let go could not be removed");
-                    self.schedule(now.plus_ms(RETRY_DELAY_MS), Task::Unlink(segment));
+                    self.schedule(now.plus_ms(RETRY_DELAY_MS), Task::Unlink(partition, segment));
                 }
             }
             Task::Remove(removal) => self.removal_step(removal, shared, now),
@@ -207,13 +209,23 @@ impl Maintenance {
     }
 
     /// Makes the log's new start durable, then gives the files of a segment their `.deleted` names.
-    fn rename(&self, segment: RemovedSegment, generation: u64, delay_ms: u64, shared: &Shared, now: Instant) {
+    fn rename(
+        &self,
+        partition: Arc<LocalPartition>,
+        segment: RemovedSegment,
+        (generation, delay_ms): (u64, u64),
+        shared: &Shared,
+        now: Instant,
+    ) {
         let written = shared.checkpoints.write_covering(generation, shared.disk.as_ref(), &shared.path);
-        match written.and_then(|()| segment.rename()) {
-            Ok(()) => self.schedule(now.plus_ms(delay_ms), Task::Unlink(segment)),
+        let renamed = written.and_then(|()| partition.in_directory(|| segment.rename()).transpose());
+        match renamed {
+            Ok(Some(())) => self.schedule(now.plus_ms(delay_ms), Task::Unlink(partition, segment)),
+            Ok(None) => {}
             Err(error) => {
                 tracing::warn!(%error, "a segment that was let go could not be renamed");
-                self.schedule(now.plus_ms(RETRY_DELAY_MS), Task::Rename { segment, generation, delay_ms });
+                let again = Task::Rename { partition, segment, generation, delay_ms };
+                self.schedule(now.plus_ms(RETRY_DELAY_MS), again);
             }
         }
     }
@@ -249,11 +261,12 @@ impl Maintenance {
     }
 
     /// Takes segments off a log; their files go after the checkpoint is written.
-    fn let_go(&self, partition: &LocalPartition, now: Instant) {
+    fn let_go(&self, partition: &Arc<LocalPartition>, now: Instant) {
         let (removed, generation) = partition.retain();
         let delay_ms = partition.file_delete_delay_ms();
         for segment in removed {
-            self.schedule(now, Task::Rename { segment, generation, delay_ms });
+            let partition = Arc::clone(partition);
+            self.schedule(now, Task::Rename { partition, segment, generation, delay_ms });
         }
     }
 

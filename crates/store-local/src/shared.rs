@@ -36,14 +36,19 @@ pub(crate) struct Shared {
     pub(crate) removals: Removals,
     /// Free bytes below which a partition that ran out of space takes no appends.
     pub(crate) free_space_floor: u64,
+    /// Threads that one call may use for many partitions; 1 in a store without threads, which does the same things in
+    /// the same order each time.
+    pub(crate) threads_per_call: usize,
 }
 
 pub(crate) type PartitionMap = HashMap<TopicIdPartition, Arc<LocalPartition>>;
 
 impl Shared {
-    /// Every partition, in no order.
+    /// Every partition, in the order of the keys: what is done to all of them is done in the same order each time.
     pub(crate) fn all_partitions(&self) -> Vec<Arc<LocalPartition>> {
-        self.partitions().values().cloned().collect()
+        let mut partitions: Vec<_> = self.partitions().values().cloned().collect();
+        partitions.sort_by_key(|partition| partition.key());
+        partitions
     }
 
     pub(crate) fn partitions(&self) -> RwLockReadGuard<'_, PartitionMap> {

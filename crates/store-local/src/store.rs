@@ -1,6 +1,6 @@
 //! The store: owns the shared parts and the threads.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -24,6 +24,9 @@ use crate::shared::{PartitionMap, Shared};
 use crate::synced_ends::{SyncedEnd, SyncedEnds};
 use crate::{DataDirectory, LocalOptions, OpenError};
 use crate::{budget::StagedBudget, names, threads, topics};
+
+/// Threads for what is done to many partitions in one call: each waits for the device.
+const THREADS_PER_CALL: usize = 8;
 
 /// The store on the local disk. Dropping it without [`LogStore::close`] stops its threads and leaves the directory as
 /// the death of the process would.
@@ -79,6 +82,7 @@ impl LocalStore {
             synced_ends,
             removals: Removals::new(Arc::clone(&options.removed)),
             free_space_floor: options.free_space_floor,
+            threads_per_call: if options.has_threads() { THREADS_PER_CALL } else { 1 },
             clock: options.clock.clone(),
             disk,
             path,
@@ -149,7 +153,7 @@ impl Engine {
     /// Starts the removal of directories; a tombstone without any may go at once.
     fn begin_removals(&self, removals: Vec<(TopicId, String)>, tombstones: &[TopicId]) {
         let shared = &self.shared;
-        let mut topics: HashSet<TopicId> = tombstones.iter().copied().collect();
+        let mut topics: BTreeSet<TopicId> = tombstones.iter().copied().collect();
         for (topic_id, _) in &removals {
             shared.removals.begin(*topic_id);
             topics.remove(topic_id);

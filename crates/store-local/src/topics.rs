@@ -1,6 +1,6 @@
 //! Making and removing partitions: the work behind [`LogStore`](highwater_store::LogStore), on the admin thread.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,15 +17,12 @@ use crate::removal::Removal;
 use crate::shared::Shared;
 use crate::{files, names, threads};
 
-/// Threads that create directories when many are asked for at once: each waits for the device twice.
-const CREATE_THREADS: usize = 8;
-
 /// Makes all of the partitions or none; they survive a power loss when this returns.
 pub(crate) fn create(shared: &Arc<Shared>, partitions: Vec<NewPartition>) -> Result<(), StoreError> {
     check_names(shared, &partitions)?;
     let logs: Mutex<Vec<(usize, Result<PartitionLog, LogError>)>> = Mutex::default();
     let indexed: Vec<_> = partitions.iter().enumerate().collect();
-    threads::for_each(&indexed, CREATE_THREADS, |(index, partition)| {
+    threads::for_each(&indexed, shared.threads_per_call, |(index, partition)| {
         let result = create_log(shared, partition);
         logs.lock().unwrap_or_else(PoisonError::into_inner).push((*index, result));
     });
@@ -110,7 +107,7 @@ fn undo(shared: &Shared, partitions: &[NewPartition]) {
 /// Partitions taken out of service, with the segments that running sends may still read.
 pub(crate) struct Retired {
     partitions: Vec<(Arc<LocalPartition>, Vec<Arc<Segment>>)>,
-    topics: HashSet<TopicId>,
+    topics: BTreeSet<TopicId>,
 }
 
 /// Takes partitions out of service at once: nobody finds them, their waits are refused.
@@ -135,6 +132,7 @@ pub(crate) fn retire(shared: &Shared, ids: &[TopicIdPartition]) -> Retired {
 pub(crate) fn remove(shared: &Shared, retired: Retired) -> Result<(), StoreError> {
     let mut result = Ok(());
     let mut topics = retired.topics;
+    let mut removals = Vec::new();
     for (partition, segments) in retired.partitions {
         let id = partition.key();
         topics.remove(&id.topic_id);
@@ -145,8 +143,7 @@ pub(crate) fn remove(shared: &Shared, retired: Retired) -> Result<(), StoreError
         }
         match layout::mark_deleted(shared.disk.as_ref(), &shared.path, partition.name(), id.topic_id) {
             Ok(name) => {
-                let removal = Removal::new(id.topic_id, shared.path.join(name), segments);
-                shared.maintenance.remove(removal, shared.clock.now());
+                removals.push(Removal::new(id.topic_id, shared.path.join(name), segments));
             }
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => shared.removals.done(id.topic_id),
             // The tombstone stays, so the next start removes it.
@@ -157,6 +154,14 @@ pub(crate) fn remove(shared: &Shared, retired: Retired) -> Result<(), StoreError
         }
     }
     topics.into_iter().for_each(|topic_id| shared.removals.done(topic_id));
+    if removals.is_empty() {
+        return result;
+    }
+    // A power loss must not bring back the old name of a directory whose files are partly gone.
+    files::sync_directory(shared.disk.as_ref(), &shared.path).map_err(|error| disk_error(&error))?;
+    for removal in removals {
+        shared.maintenance.remove(removal, shared.clock.now());
+    }
     result
 }
 

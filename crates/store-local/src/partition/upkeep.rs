@@ -74,6 +74,22 @@ impl LocalPartition {
         (removed, generation)
     }
 
+    /// Runs what uses the directory's path. `None` when the partition was deleted: another topic's may have the path.
+    pub(crate) fn in_directory<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
+        {
+            let mut inner = self.lock();
+            if inner.mode == Mode::Gone {
+                return None;
+            }
+            inner.busy += 1;
+        }
+        let result = act();
+        let mut inner = self.lock();
+        self.job_done(&mut inner);
+        self.repair_when_quiet(&mut inner);
+        Some(result)
+    }
+
     /// How long files of removed segments stay.
     pub(crate) fn file_delete_delay_ms(&self) -> u64 {
         self.lock().config.file_delete_delay_ms
