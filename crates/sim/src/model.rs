@@ -79,6 +79,9 @@ pub(crate) struct Model {
     /// What was visible before it was durable may be gone after a change to a policy under which nothing is. No epoch
     /// tells of that: the stack knows the policy in force alone.
     pub(crate) unsettled: bool,
+    /// The log was lost, all of it, and began anew where it was told to begin: what it knows of producers depends on
+    /// snapshots that may or may not have been made. No more of that is compared.
+    pub(crate) forgotten: bool,
     /// It was seen open since the last start.
     pub(crate) open: bool,
 }
@@ -119,20 +122,22 @@ impl Model {
         self.start_floor = self.start_floor.min(self.power_floor);
     }
 
-    /// The log ends here now: what lay behind is lost, if it may be.
-    pub(crate) fn ends_at(&mut self, end: i64) -> Verdict {
+    /// The log ends here now: what lay behind is lost, if it may be. An empty log begins and ends where it was told to
+    /// begin, wherever that is.
+    pub(crate) fn ends_at(&mut self, start: i64, end: i64) -> Verdict {
         require!(end >= self.kill_floor, "the log ends at {end}; {} was promised", self.kill_floor);
         require!(end <= self.end(), "the log ends at {end}; only {} were sent", self.end());
         let keep = self.index_of(end);
-        require!(
-            self.branch.get(keep).is_none_or(|batch| batch.base >= end),
-            "the log ends at {end}, within a batch"
-        );
+        let cut = self.branch.get(keep).filter(|batch| batch.base < end).cloned();
+        require!(cut.is_none() || start == end, "the log ends at {end}, within a batch");
         for batch in self.branch.drain(keep..) {
             if batch.stamp.is_some() && batch.marker.is_none() && self.lost.len() < 50 {
                 self.lost.push(batch);
             }
         }
+        self.forgotten |= start == end && end > self.kill_floor;
+        // Nobody will see it: it stands for offsets below the log's start.
+        self.branch.extend(cut.map(|batch| Batch { last: end - 1, stamp: None, ..batch }));
         Ok(())
     }
 

@@ -77,7 +77,7 @@ impl Run {
 
     fn append(&mut self, stack: &Stack) -> Verdict {
         let Some(id) = self.choose() else { return Ok(()) };
-        let kind = self.random.below(20);
+        let kind = if self.models[&id].forgotten { 19 } else { self.random.below(20) };
         let lost = self.models[&id].lost.len();
         if kind < 3 && lost > 0 {
             let batch = self.models[&id].lost[self.random.index(lost)].clone();
@@ -162,7 +162,8 @@ impl Run {
 
     fn end_transaction(&mut self, stack: &Stack) -> Verdict {
         let Some(id) = self.choose() else { return Ok(()) };
-        let open = self.models[&id].open_transactions();
+        let model = &self.models[&id];
+        let open = if model.forgotten { Vec::new() } else { model.open_transactions() };
         let Some((producer, epoch)) = open.get(self.random.index(open.len())).copied() else { return Ok(()) };
         let committed = self.random.coin();
         let marker = EndTxnMarker { committed, coordinator_epoch: 0 };

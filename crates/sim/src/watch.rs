@@ -130,7 +130,7 @@ impl Run {
             offsets.high_watermark.0 == end && offsets.synced_end.0 == end,
             "{id} opens with an end that is not durable: {offsets:?}"
         );
-        model.ends_at(end).map_err(|Violation(words)| Violation(format!("{id}: {words}")))?;
+        model.ends_at(start, end).map_err(|Violation(words)| Violation(format!("{id}: {words}")))?;
         require!(
             start >= model.start_floor && start <= end,
             "{id} begins at {start}; at {} or later was promised; it ends at {end}",
@@ -147,6 +147,8 @@ impl Run {
             model.leader_epoch,
             offsets.leader_epoch
         );
+        // Records below a start that was asked for are lost with those above it: nobody promised either.
+        model.forgotten |= start < model.log_start;
         if end < model.visible && !model.unsettled {
             let old = partition.end_of_epoch(LeaderEpoch(model.leader_epoch));
             require!(
@@ -169,6 +171,9 @@ impl Run {
     pub(crate) fn read_all(&mut self, stack: &Stack, id: TopicIdPartition) -> Verdict {
         for isolation in [Isolation::ReadUncommitted, Isolation::ReadCommitted] {
             let model = &self.models[&id];
+            if model.forgotten && isolation == Isolation::ReadCommitted {
+                continue;
+            }
             let end = match isolation {
                 Isolation::ReadUncommitted => model.high_watermark,
                 Isolation::ReadCommitted => model.last_stable_offset(model.log_start, model.high_watermark),
@@ -232,7 +237,7 @@ fn check_order(id: TopicIdPartition, model: &Model, offsets: &LogOffsets) -> Ver
     require!(start <= stable && stable <= end && end <= offsets.log_end_offset.0, "{id}: {offsets:?}");
     let expected = model.last_stable_offset(start, end);
     require!(
-        stable == expected,
+        stable == expected || model.forgotten,
         "{id}: the last stable offset is {stable} instead of {expected}: {offsets:?}"
     );
     Ok(())
@@ -301,7 +306,7 @@ fn check_batches(
     }
     let next = model.branch[index - 1].last + 1;
     require!(next <= bound, "{id} sends up to {next}, with {bound} to be seen");
-    if isolation == Isolation::ReadCommitted {
+    if isolation == Isolation::ReadCommitted && !model.forgotten {
         let expected: Vec<_> = (first..index).filter(|index| model.is_committed(*index)).collect();
         require!(
             delivered == expected,
