@@ -193,7 +193,10 @@ impl PartitionLog {
     /// What a waiting answer compares its last offset with: `durable` for acks=all, else for acks=1. An answer may go
     /// when its last offset is below.
     pub fn acknowledged_end(&self, durable: bool) -> Offset {
-        if durable {
+        if durable && self.config.sync_policy.waits_for_sync() {
+            // Under another policy more may have become visible than is durable.
+            self.high_watermark.offset.min(self.wal.synced_end().offset)
+        } else if durable {
             self.high_watermark.offset
         } else if self.config.sync_policy == crate::SyncPolicy::Always {
             self.wal.synced_end().offset

@@ -52,6 +52,10 @@ impl DataDirectory {
             check_empty(disk.as_ref(), path)?;
         }
         let lock = lock(disk.as_ref(), path)?;
+        if known {
+            // Seen after the death of a process its name need not be durable; nothing may be in here without it.
+            files::sync_directory(disk.as_ref(), path)?;
+        }
         // Whoever held the lock may have written it meanwhile.
         if !check_format(disk.as_ref(), path)? {
             files::sync_parents(disk.as_ref(), path)?;

@@ -144,7 +144,7 @@ impl LocalPartition {
     }
 
     /// Whether a sync is due now; sets a timer when it is due later.
-    fn take_due(&self, due: SyncDue) -> bool {
+    pub(super) fn take_due(&self, due: SyncDue) -> bool {
         match due {
             SyncDue::Now => true,
             SyncDue::No => false,

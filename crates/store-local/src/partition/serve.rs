@@ -15,6 +15,7 @@ use highwater_types::{LeaderEpoch, Offset, Timestamp, TopicIdPartition};
 
 use super::LocalPartition;
 use crate::pool::PoolClosed;
+use crate::waiters::Wakers;
 
 impl Partition for LocalPartition {
     fn id(&self) -> TopicIdPartition {
@@ -139,11 +140,18 @@ impl Partition for LocalPartition {
     }
 
     fn configure(&self, config: LogConfig) {
+        let mut wakers = Wakers::default();
         let mut inner = self.lock();
-        if let Some(log) = inner.log.as_mut() {
-            log.configure(config.clone());
+        inner.config = config.clone();
+        let Some(log) = inner.log.as_mut() else { return };
+        log.configure(config);
+        let due = log.sync_due(self.shared.clock.now());
+        // A stricter policy takes back what may be answered; what is unsynced is synced for those who ask again.
+        self.publish(&inner, &mut wakers);
+        drop(inner);
+        if self.take_due(due) {
+            self.request_sync();
         }
-        inner.config = config;
     }
 
     fn delete_records(&self, before: Offset) -> BoxFuture<'static, Result<Offset, ReadError>> {
