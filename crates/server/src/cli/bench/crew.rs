@@ -214,14 +214,17 @@ impl<'a> Worker<'a> {
         self.pass(Phase::Leave).map(|_| ())
     }
 
-    /// Waits for the others, with heartbeats. `false` when one has failed.
+    /// Waits for the others, with heartbeats as long as there is work. `false` when one has failed.
     fn pass(&mut self, phase: Phase) -> Result<bool, ClientError> {
         self.shared.gate.arrive();
         while !self.shared.gate.wait(phase, POLL) {
             if self.shared.gate.has_failed() {
                 return Ok(false);
             }
-            self.beat_due()?;
+            // When the work is done the others may leave at any moment, which is no rebalance to count.
+            if phase < Phase::Leave {
+                self.beat_due()?;
+            }
         }
         Ok(true)
     }
