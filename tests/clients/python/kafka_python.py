@@ -9,7 +9,8 @@ from kafka.structs import OffsetAndMetadata
 
 import line
 
-POLL_MS = 100
+# A poll of kafka-python 3 that ends between JoinGroup and SyncGroup loses the assignment for good: on a busy machine a short one may.
+POLL_MS = 3000
 IDEMPOTENT = "enable_idempotence" in KafkaProducer.DEFAULT_CONFIG
 
 
