@@ -13,7 +13,7 @@ use highwater_store::{
 };
 use highwater_types::{LeaderEpoch, Offset, Timestamp, TopicIdPartition};
 
-use super::LocalPartition;
+use super::{Full, LocalPartition, Mode};
 use crate::pool::PoolClosed;
 use crate::waiters::Wakers;
 
@@ -167,7 +167,14 @@ impl LocalPartition {
         if let Some(problem) = inner.mode.read_problem() {
             return Err(ReadError::Unavailable(problem));
         }
-        inner.log.as_ref().map_or(Err(ReadError::Unavailable(PartitionProblem::Recovering)), make)
+        let Some(log) = inner.log.as_ref() else {
+            return Err(ReadError::Unavailable(PartitionProblem::Recovering));
+        };
+        // A repair that broke off may have shown that the device lacks what was visible.
+        if inner.mode == Mode::Full(Full::Unrepaired) && log.suspect().is_some() {
+            return Err(ReadError::Unavailable(PartitionProblem::OutOfSpace));
+        }
+        make(log)
     }
 
     /// Runs a plan here if its bytes are in memory, otherwise on a reader thread.
