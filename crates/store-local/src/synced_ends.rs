@@ -73,6 +73,9 @@ impl SyncedEnds {
     ) -> Result<(Self, HashMap<TopicIdPartition, SyncedEnd>), DiskError> {
         let path = directory.join(NAME);
         let file = disk.open(&path, OpenMode::CreateOrOpen).map_err(DiskError::at(Operation::Open, &path))?;
+        // Recovery acts on what is read here, removing segments below a log's start: it must be there after the next crash.
+        file.sync_data().map_err(DiskError::at(Operation::Sync, &path))?;
+        file.drop_cache().map_err(DiskError::at(Operation::Read, &path))?;
         let mut slots = Slots::default();
         let mut found: HashMap<TopicIdPartition, SyncedEnd> = HashMap::new();
         read_slots(file.as_ref(), |slot, bytes| {
