@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -83,3 +84,62 @@ def test_an_address_in_use_that_was_asked_for_ends_the_start(tmp_path):
         command = [str(brokers.highwater_binary()), "serve", "--data-dir", str(tmp_path / "data"), "--listen", "127.0.0.1:0", "--http", address]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert ended.returncode != 0 and ended.stdout == "" and address in ended.stderr.strip().splitlines()[-1]
+
+
+def start(data, *options):
+    """A broker process and its (address, HTTP address or None)."""
+    command = [str(brokers.highwater_binary()), "serve", "--data-dir", str(data), "--listen", "127.0.0.1:0", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    http = None
+    for text in process.stderr:
+        found = re.search(r"HTTP:.*address=\S*?([\d.]+:\d+)", text)
+        http = found[1] if found else http
+        if found or "recovered" in text:
+            break
+    return process, process.stdout.readline().split()[-1], http
+
+
+def until(check, what):
+    """Waits until `check()` is true."""
+    deadline = time.monotonic() + 20
+    while not check():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def test_readiness_and_recovery_tell_of_a_damaged_partition(tmp_path):
+    process, address, _ = start(tmp_path, "--http", "127.0.0.1:0")
+    admin = AdminClient({"bootstrap.servers": address})
+    admin.create_topics([NewTopic("good", 2, 1), NewTopic("bad", 1, 1)])["bad"].result(10)
+    producer = Producer({"bootstrap.servers": address})
+    for topic in ("good", "bad"):
+        producer.produce(topic, b"value", partition=0)
+    assert producer.flush(10) == 0
+    process.terminate()
+    assert process.wait(20) == 0
+    segment, = (tmp_path / "bad-0").glob("*.log")
+    segment.write_bytes(b"\0" + segment.read_bytes()[1:20])
+    process, address, http = start(tmp_path, "--http", "127.0.0.1:0", "--set", "metrics.max.series=1")
+    try:
+        until(lambda: json.loads(get(http, "/status.json")[1])["recovery"]["done"] == 3, "recovery of three partitions")
+        assert get(http, "/readyz") == (503, "1 partitions are offline\n")
+        status = json.loads(get(http, "/status.json")[1])
+        assert {f"{p['topic']}-{p['partition']}": p["state"] for p in status["partitions"]} == {"good-0": "online", "good-1": "online", "bad-0": "offline"}
+        assert [found["partition"] for found in status["recovery"]["found"]] == ["bad-0"] and not status["ready"]
+        page = get(http, "/metrics")[1]
+        assert 'highwater_partitions{state="offline"} 1\n' in page and "highwater_recovery_findings 1\n" in page and "highwater_ready 0\n" in page
+        assert page.count("highwater_partition_log_bytes{") == 1
+        assert 'highwater_series_left_out{metric="highwater_partition_log_bytes"} 2\n' in page
+        assert "bad" in get(http, "/status")[1] and get(http, "/livez")[0] == 200
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_none_switches_it_off(tmp_path):
+    process, _, http = start(tmp_path, "--http", "none")
+    try:
+        assert http is None
+    finally:
+        process.kill()
+        process.wait()

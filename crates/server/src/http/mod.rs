@@ -136,40 +136,50 @@ async fn answer<B>(broker: &Arc<Broker>, request: &Request<B>) -> Response<Full<
         refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refused;
     }
-    match request.uri().path() {
-        "/metrics" => {
-            let page = gather(broker, metrics::page).await;
-            with_type(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
+    let pages: (&'static str, fn(&Broker) -> String) = match request.uri().path() {
+        "/metrics" => ("text/plain; version=0.0.4; charset=utf-8", metrics::page),
+        "/status" if wants_json(request) => ("application/json", json),
+        "/status.json" => ("application/json", json),
+        "/status" | "/" => ("text/html; charset=utf-8", |broker| pages::status(&Status::of(broker))),
+        "/readyz" => return ready(broker).await,
+        "/livez" => return text(StatusCode::OK, "ok\n".to_owned()),
+        _ => {
+            let known = "there are /metrics, /status, /livez and /readyz\n";
+            return text(StatusCode::NOT_FOUND, known.to_owned());
         }
-        "/status" if wants_json(request) => json(broker).await,
-        "/status.json" => json(broker).await,
-        "/status" | "/" => {
-            let page = gather(broker, |broker| pages::status(&Status::of(broker))).await;
-            with_type(StatusCode::OK, "text/html; charset=utf-8", page)
-        }
-        "/livez" => text(StatusCode::OK, "ok\n".to_owned()),
-        "/readyz" => {
-            let problems = gather(broker, |broker| Status::problems(broker).join("\n")).await;
-            if problems.is_empty() {
-                text(StatusCode::OK, "ok\n".to_owned())
-            } else {
-                text(StatusCode::SERVICE_UNAVAILABLE, problems + "\n")
-            }
-        }
-        _ => text(StatusCode::NOT_FOUND, "there are /metrics, /status, /livez and /readyz\n".to_owned()),
+    };
+    let (content_type, write) = pages;
+    match gather(broker, write).await {
+        Some(page) => with_type(StatusCode::OK, content_type, page),
+        None => failed(),
     }
 }
 
-/// Looks at the broker on a thread that may take its time: there may be thousands of partitions.
-async fn gather(broker: &Arc<Broker>, look: impl FnOnce(&Broker) -> String + Send + 'static) -> String {
-    let broker = Arc::clone(broker);
-    tokio::task::spawn_blocking(move || look(&broker)).await.unwrap_or_default()
+async fn ready(broker: &Arc<Broker>) -> Response<Full<Bytes>> {
+    match gather(broker, |broker| Status::problems(broker).join("\n")).await {
+        Some(problems) if problems.is_empty() => text(StatusCode::OK, "ok\n".to_owned()),
+        Some(problems) => text(StatusCode::SERVICE_UNAVAILABLE, problems + "\n"),
+        None => failed(),
+    }
 }
 
-async fn json(broker: &Arc<Broker>) -> Response<Full<Bytes>> {
+fn json(broker: &Broker) -> String {
     // Numbers and text alone: this cannot fail.
-    let page = gather(broker, |broker| serde_json::to_string(&Status::of(broker)).unwrap_or_default()).await;
-    with_type(StatusCode::OK, "application/json", page)
+    serde_json::to_string(&Status::of(broker)).unwrap_or_default()
+}
+
+/// Looks at the broker on a thread that may take its time: there may be thousands of partitions. `None` when looking
+/// failed, which nobody may take for good news.
+async fn gather(
+    broker: &Arc<Broker>,
+    look: impl FnOnce(&Broker) -> String + Send + 'static,
+) -> Option<String> {
+    let broker = Arc::clone(broker);
+    tokio::task::spawn_blocking(move || look(&broker)).await.ok()
+}
+
+fn failed() -> Response<Full<Bytes>> {
+    text(StatusCode::INTERNAL_SERVER_ERROR, "the broker cannot be looked at\n".to_owned())
 }
 
 fn wants_json<B>(request: &Request<B>) -> bool {
@@ -227,6 +237,13 @@ mod tests {
         }
         assert_eq!(get("/livez", None).await.0, 200);
         assert_eq!(get("/elsewhere", None).await.0, 404);
+    }
+
+    #[tokio::test]
+    async fn a_look_that_fails_is_no_good_news() {
+        let test = broker();
+        assert_eq!(gather(&test.broker, |_| panic!("a bug")).await, None);
+        assert_eq!(failed().status(), 500);
     }
 
     #[tokio::test]

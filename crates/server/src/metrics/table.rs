@@ -172,7 +172,7 @@ pub(super) const METRICS: &[Metric] = &[
         "highwater_group_lag_records",
         "records",
         &["group", "topic", "partition"],
-        "Records between a group's committed offset and the high watermark.",
+        "Records between a group's committed offset and the high watermark; missing while the partition does not serve.",
     ),
     gauge(
         "highwater_series_left_out",
