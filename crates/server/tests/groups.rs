@@ -133,3 +133,34 @@ fn a_member_that_waits_for_others_does_not_hold_up_a_stop() {
     let answer = waiting.receive::<JoinGroupRequest>(3).unwrap();
     assert_eq!(answer.error_code, COORDINATOR_NOT_AVAILABLE);
 }
+
+#[test]
+fn clients_that_vanish_while_they_wait_give_their_descriptors_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = Broker::start(directory.path(), &["--set", "group.initial.rebalance.delay.ms=60000"]);
+    let mut stays = broker.connect();
+    stays.ask(0, &ApiVersionsRequest::default());
+    let before = broker.descriptors();
+    let mut joining: Vec<_> = (0..20).map(|_| broker.connect()).collect();
+    joining.iter_mut().for_each(|client| client.send(3, &join("crowd")));
+    // They wait when everybody is a member.
+    let request = DescribeGroupsRequest { groups: vec!["crowd".into()], ..Default::default() };
+    until(|| stays.ask(5, &request).groups[0].members.len() == joining.len());
+    assert_eq!(broker.descriptors(), before + joining.len());
+    drop(joining);
+    until(|| broker.descriptors() == before);
+    assert_eq!(
+        stays.ask(5, &request).groups[0].members.len(),
+        20,
+        "they are members until their sessions end"
+    );
+}
+
+/// Waits until `check` is true.
+fn until(mut check: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !check() {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}

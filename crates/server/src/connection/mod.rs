@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use highwater_store_local::ReaderPool;
 use highwater_wire::ApiKey;
 use rustix::net::{Shutdown, shutdown};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
@@ -28,6 +29,8 @@ use frames::{FrameError, FrameReader};
 
 /// Replies of one connection that may wait at a time.
 const PIPELINE_MAX: usize = 128;
+/// How long a request is handled before it matters whether its client is still there.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a connection that is closed by us is still read, so that the last replies are not lost to a reset.
 const LINGER: Duration = Duration::from_millis(500);
 /// Most bytes that are read and thrown away meanwhile.
@@ -140,7 +143,11 @@ async fn read(
         };
         let began = Instant::now();
         shared.broker.metrics.received_bytes.add(frame.len() as u64);
-        let dispatched = dispatch(&shared.broker, info, frame).await;
+        let dispatched = tokio::select! {
+            biased;
+            dispatched = dispatch(&shared.broker, info, frame) => dispatched,
+            () = gone(stream) => return End::Client,
+        };
         match dispatched.reply {
             Reply::Nothing => {}
             Reply::Close(reason) => return End::Refused(reason),
@@ -157,6 +164,16 @@ async fn read(
             shared.broker.metrics.throttled_ms.add(ms);
             tokio::time::sleep(dispatched.mute).await;
         }
+    }
+}
+
+/// Resolves when the client has closed its side while a request waits long, a JoinGroup for other members: what the request
+/// began goes on without it, and its descriptor is free. Bytes behind the request end the watch.
+async fn gone(stream: &TcpStream) {
+    tokio::time::sleep(PATIENCE).await;
+    match stream.ready(Interest::READABLE).await {
+        Ok(ready) if ready.is_read_closed() => {}
+        _ => std::future::pending().await,
     }
 }
 
