@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use highwater_partition_log::{LogFailure, PartitionLog, RecoverLog};
+use highwater_partition_log::{LogCheckpoint, LogError, LogFailure, PartitionLog, RecoverLog};
 use highwater_store::PartitionProblem;
 
 use super::{Full, Inner, LocalPartition, Mode};
@@ -74,7 +74,9 @@ impl LocalPartition {
             let boundary = inner.log.as_ref().map(PartitionLog::synced_point);
             (RecoverLog { checkpoint, boundary, clean: false }, inner.config.clone())
         };
-        let result = PartitionLog::recover(self.environment(), config, from, self.shared.clock.wall());
+        let result = self
+            .keep_log_start(from.checkpoint.as_ref())
+            .and_then(|()| PartitionLog::recover(self.environment(), config, from, self.shared.clock.wall()));
         let mut wakers = Wakers::default();
         let mut inner = self.lock();
         self.job_done(&mut inner);
@@ -97,6 +99,18 @@ impl LocalPartition {
         drop(inner);
         self.wait_for_space();
         self.touched();
+    }
+
+    /// Makes the log's start durable: recovery removes what lies below it, and a later start that knew of an older one would
+    /// miss it.
+    fn keep_log_start(&self, checkpoint: Option<&LogCheckpoint>) -> Result<(), LogError> {
+        let Some(checkpoint) = checkpoint else { return Ok(()) };
+        let shared = &self.shared;
+        let generation = shared.checkpoints.set(self.id, *checkpoint, false);
+        shared
+            .checkpoints
+            .write_covering(generation, shared.disk.as_ref(), &shared.path)
+            .map_err(LogError::from)
     }
 
     fn wait_for_space(&self) {
