@@ -156,6 +156,25 @@ fn clients_that_vanish_while_they_wait_give_their_descriptors_back() {
     );
 }
 
+#[test]
+fn a_group_named_again_and_again_does_not_fill_the_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = Broker::start(directory.path(), AT_ONCE);
+    let mut client = broker.connect();
+    let mut request = join("big");
+    request.protocols[0].metadata = vec![7; 1 << 20].into();
+    assert_eq!(client.ask(3, &request).error_code, 0);
+    // Metadata is told of a stable group.
+    let joined = client.ask(0, &DescribeGroupsRequest { groups: vec!["big".into()], ..Default::default() });
+    let member_id = joined.groups[0].members[0].member_id.clone();
+    let sync = SyncGroupRequest { group_id: "big".into(), generation_id: 1, member_id, ..Default::default() };
+    assert_eq!(client.ask(3, &sync).error_code, 0);
+    let request = DescribeGroupsRequest { groups: vec!["big".into(); 1000], ..Default::default() };
+    let codes: Vec<_> = client.ask(0, &request).groups.iter().map(|group| group.error_code).collect();
+    assert_eq!((codes[0], codes[999]), (0, -1));
+    assert!(codes.iter().filter(|code| **code == 0).count() <= 64);
+}
+
 /// Waits until `check` is true.
 fn until(mut check: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);

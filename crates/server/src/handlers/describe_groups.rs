@@ -10,7 +10,7 @@ use highwater_wire::messages::describe_groups_response::{
 };
 use highwater_wire::{ErrorCode, Str};
 
-use super::group::shared;
+use super::group::{Room, shared};
 use crate::authorize::{GROUP_OPERATIONS, OPERATIONS_NOT_ASKED, Operation, Resource};
 use crate::broker::Broker;
 use crate::request::RequestContext;
@@ -22,8 +22,9 @@ pub(crate) fn handle(
     request: &DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
     let asks_operations = request.include_authorized_operations;
+    let mut room = Room::new();
     let groups = request.groups.iter().map(|group_id| {
-        let group = describe(broker, context, group_id);
+        let group = describe(broker, context, group_id, &mut room);
         let tells_operations = asks_operations && group.error_code == ErrorCode::None.code();
         let authorized_operations = if tells_operations { GROUP_OPERATIONS } else { OPERATIONS_NOT_ASKED };
         DescribedGroup { group_id: group_id.clone(), authorized_operations, ..group }
@@ -31,14 +32,27 @@ pub(crate) fn handle(
     DescribeGroupsResponse { groups: groups.collect(), ..DescribeGroupsResponse::default() }
 }
 
-fn describe(broker: &Broker, context: &RequestContext, group_id: &Str) -> DescribedGroup {
+fn describe(broker: &Broker, context: &RequestContext, group_id: &Str, room: &mut Room) -> DescribedGroup {
     if let Err(code) = context.authorize(Operation::Describe, Resource::Group(group_id)) {
         return DescribedGroup { error_code: code.code(), ..DescribedGroup::default() };
     }
     match broker.groups.read(group_id, |groups| groups.describe(group_id)) {
-        Some(group) => described(&group),
+        Some(group) => match room.take(size(&group)) {
+            Ok(()) => described(&group),
+            Err(code) => DescribedGroup { error_code: code.code(), ..DescribedGroup::default() },
+        },
         None => unknown(context.version, group_id),
     }
+}
+
+/// About how many bytes of the answer a group takes.
+fn size(group: &GroupDescription) -> usize {
+    let member = |member: &MemberDescription| {
+        let instance_id = member.instance_id.as_ref().map_or(0, |id| id.len());
+        let names = member.member_id.len() + instance_id + member.client_id.len() + member.client_host.len();
+        names + member.metadata.len() + member.assignment.len()
+    };
+    group.members.iter().map(member).sum()
 }
 
 fn unknown(version: i16, group_id: &str) -> DescribedGroup {

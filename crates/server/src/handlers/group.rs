@@ -27,6 +27,33 @@ pub(super) fn shared(text: &Arc<str>) -> Str {
     Str::from(&**text)
 }
 
+/// Bytes that the answer to one request may carry of groups: a request can name the same group very often, and clients take
+/// no more than about that in one answer.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// What is left of an answer's bytes.
+#[derive(Debug)]
+pub(super) struct Room {
+    left: usize,
+}
+
+impl Room {
+    /// That of a whole answer.
+    pub(super) fn new() -> Self {
+        Self { left: ANSWER_BYTES_MAX }
+    }
+
+    /// Takes so many bytes.
+    ///
+    /// # Errors
+    /// UNKNOWN_SERVER_ERROR when there are not so many, as Kafka answers what it cannot hold; then there are none left.
+    pub(super) fn take(&mut self, size: usize) -> Result<(), ErrorCode> {
+        let left = self.left.checked_sub(size);
+        self.left = left.unwrap_or(0);
+        left.map(|_| ()).ok_or(ErrorCode::UnknownServerError)
+    }
+}
+
 /// What the client calls itself; empty when it does not say.
 pub(super) fn client_id(context: &RequestContext) -> Arc<str> {
     optional(context.client_id.as_ref()).unwrap_or_default()
@@ -85,6 +112,14 @@ pub(super) fn find_topic(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_has_so_much_room_and_then_none() {
+        let mut room = Room::new();
+        assert_eq!(room.take(ANSWER_BYTES_MAX - 5), Ok(()));
+        assert_eq!(room.take(6), Err(ErrorCode::UnknownServerError));
+        assert_eq!(room.take(1), Err(ErrorCode::UnknownServerError));
+    }
 
     #[test]
     fn addresses_are_printed_as_java_does() {

@@ -13,6 +13,10 @@ use crate::authorize::{Operation, Resource};
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
+/// Bytes of a client id or instance id that leave room for a uuid behind it in a member id, which is a string of the
+/// protocol.
+const NAME_SIZE_MAX: usize = 32_767 - 37;
+
 /// Answers when the member has its place in a generation, or cannot have one.
 pub(crate) async fn handle(
     broker: &Arc<Broker>,
@@ -37,6 +41,10 @@ async fn join(
     }
     context.authorize(Operation::Read, Resource::Group(&request.group_id))?;
     let version = context.version;
+    let name = request.group_instance_id.as_ref().or(context.client_id.as_ref());
+    if name.is_some_and(|name| name.len() > NAME_SIZE_MAX) {
+        return Err(ErrorCode::InvalidRequest);
+    }
     let protocols = request.protocols.into_iter();
     let join = Join {
         group_id: owned(&request.group_id),

@@ -14,11 +14,13 @@ use highwater_wire::messages::offset_fetch_response::{
 };
 use highwater_wire::{ErrorCode, Str};
 
-use super::group::{find_topic, shared};
+use super::group::{Room, find_topic, shared};
 use crate::authorize::{Operation, Resource};
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
+/// About how many bytes a partition takes in memory, without its metadata.
+const PARTITION_SIZE: usize = size_of::<OffsetFetchResponsePartitions>();
 /// First version with several groups.
 const GROUPS: i16 = 8;
 /// First version with topic ids.
@@ -31,7 +33,8 @@ pub(crate) fn handle(
     request: OffsetFetchRequest,
 ) -> OffsetFetchResponse {
     if context.version >= GROUPS {
-        let groups = request.groups.iter().map(|group| fetch(broker, context, group));
+        let mut room = Room::new();
+        let groups = request.groups.iter().map(|group| fetch(broker, context, group, &mut room));
         return OffsetFetchResponse { groups: groups.collect(), ..OffsetFetchResponse::default() };
     }
     let topics = request.topics.map(|topics| {
@@ -46,7 +49,7 @@ pub(crate) fn handle(
     });
     let group =
         OffsetFetchRequestGroup { group_id: request.group_id, topics, ..OffsetFetchRequestGroup::default() };
-    one_group(fetch(broker, context, &group))
+    one_group(fetch(broker, context, &group, &mut Room::new()))
 }
 
 /// The answer as it was before there could be several groups.
@@ -73,6 +76,7 @@ fn fetch(
     broker: &Broker,
     context: &RequestContext,
     asked: &OffsetFetchRequestGroup,
+    room: &mut Room,
 ) -> OffsetFetchResponseGroup {
     let group_id = &asked.group_id;
     let answer =
@@ -81,16 +85,20 @@ fn fetch(
         return OffsetFetchResponseGroup { error_code: code.code(), ..answer };
     }
     let topics = match &asked.topics {
-        None => broker.groups.read(group_id, |groups| all(broker, context, groups, group_id)),
+        None => broker.groups.read(group_id, |groups| Some(all(broker, context, groups, group_id))),
         Some(topics) => {
             let found: Vec<_> = topics.iter().map(|topic| find(broker, context, topic)).collect();
             broker.groups.read(group_id, |groups| {
                 let named = topics.iter().zip(&found);
-                named.map(|(topic, id)| named_topic(groups, group_id, topic, *id)).collect()
+                // Named again and again, one offset would fill the memory.
+                named.map(|(topic, id)| named_topic(groups, group_id, topic, *id, room).ok()).collect()
             })
         }
     };
-    OffsetFetchResponseGroup { topics, ..answer }
+    match topics {
+        Some(topics) => OffsetFetchResponseGroup { topics, ..answer },
+        None => OffsetFetchResponseGroup { error_code: ErrorCode::UnknownServerError.code(), ..answer },
+    }
 }
 
 /// The id of a topic that is asked for. One that does not exist has no offsets: by name that is no error.
@@ -111,20 +119,23 @@ fn named_topic(
     group_id: &str,
     asked: &OffsetFetchRequestTopics,
     id: Result<Option<TopicId>, ErrorCode>,
-) -> OffsetFetchResponseTopics {
+    room: &mut Room,
+) -> Result<OffsetFetchResponseTopics, ErrorCode> {
     let partitions = asked.partition_indexes.iter().map(|&partition| {
         let committed = id
             .ok()
             .flatten()
             .and_then(|topic_id| groups.fetch_offset(group_id, TopicIdPartition { topic_id, partition }));
         let code = id.err().unwrap_or(ErrorCode::None);
-        OffsetFetchResponsePartitions { error_code: code.code(), ..answer(partition, committed) }
+        room.take(PARTITION_SIZE + committed.map_or(0, |committed| committed.metadata.len()))?;
+        Ok(OffsetFetchResponsePartitions { error_code: code.code(), ..answer(partition, committed) })
     });
-    OffsetFetchResponseTopics {
+    let partitions: Result<_, ErrorCode> = partitions.collect();
+    Ok(OffsetFetchResponseTopics {
         name: asked.name.clone(),
         topic_id: asked.topic_id,
-        partitions: partitions.collect(),
-    }
+        partitions: partitions?,
+    })
 }
 
 /// Everything that the group has committed for topics that exist.

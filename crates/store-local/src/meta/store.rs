@@ -124,10 +124,17 @@ impl Shared {
             };
             self.statistics.commits.add(answers.len() as u64);
             self.statistics.writes.record(began.elapsed());
-            self.statistics.is_failing.store(result.is_err(), Ordering::Relaxed);
-            if let Err(error) = &result {
-                self.statistics.refused.add(answers.len() as u64);
-                tracing::error!(commits = answers.len(), %error, "metadata was not committed");
+            let was_failing = self.statistics.is_failing.swap(result.is_err(), Ordering::Relaxed);
+            match &result {
+                Ok(()) if was_failing => tracing::info!("metadata is committed again"),
+                Ok(()) => {}
+                Err(error) => {
+                    self.statistics.refused.add(answers.len() as u64);
+                    // Once: on a full disk every commit fails until there is space.
+                    if !was_failing {
+                        tracing::error!(commits = answers.len(), %error, "metadata was not committed");
+                    }
+                }
             }
             answers.into_iter().for_each(|answer| answer.send(result.clone()));
         }
