@@ -12,4 +12,4 @@ mod traits;
 
 pub use error::{DiskError, Operation};
 pub use real::RealDisk;
-pub use traits::{Disk, Entry, EntryKind, File, FileRange, OpenMode, write_all_at};
+pub use traits::{Disk, DiskSpace, Entry, EntryKind, File, FileRange, OpenMode, write_all_at};

@@ -6,12 +6,12 @@ use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::statvfs;
-use rustix::io::{pwritev, retry_on_intr};
+use rustix::io::{Errno, pwritev, retry_on_intr};
 
-use crate::{Disk, Entry, EntryKind, File, OpenMode};
+use crate::{Disk, DiskSpace, Entry, EntryKind, File, OpenMode};
 
 /// Slices that one call of the system takes (`IOV_MAX`).
 const SLICES_MAX: usize = 1024;
@@ -31,6 +31,21 @@ impl Disk for RealDisk {
             OpenMode::CreateOrOpen => options.write(true).create(true).truncate(false),
         };
         Ok(Arc::new(RealFile { file: options.open(path)?, path: path.to_path_buf() }))
+    }
+
+    fn open_device(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        match system::open_direct(path) {
+            Ok(file) => Ok(Arc::new(DirectFile::new(RealFile { file, path: path.to_path_buf() }))),
+            // Not every file system can.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
+            {
+                let file = self.open(path, OpenMode::Read)?;
+                file.drop_cache()?;
+                Ok(file)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -70,9 +85,95 @@ impl Disk for RealDisk {
         Ok(entries)
     }
 
-    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+    fn space(&self, path: &Path) -> io::Result<DiskSpace> {
         let state = retry_on_intr(|| statvfs(path))?;
-        Ok(state.f_bavail.saturating_mul(state.f_frsize))
+        Ok(DiskSpace {
+            total: state.f_blocks.saturating_mul(state.f_frsize),
+            free: state.f_bavail.saturating_mul(state.f_frsize),
+        })
+    }
+}
+
+/// Positions, sizes and addresses of reads past the cache are multiples of this.
+const ALIGNMENT: usize = 4096;
+/// Bytes of one read past the cache.
+const DIRECT_READ_MAX: usize = 1 << 20;
+
+/// A file that is read past the cache, through an aligned buffer of its own.
+#[derive(Debug)]
+struct DirectFile {
+    file: RealFile,
+    buffer: Mutex<Vec<u8>>,
+}
+
+impl DirectFile {
+    fn new(file: RealFile) -> Self {
+        Self { file, buffer: Mutex::default() }
+    }
+}
+
+impl File for DirectFile {
+    fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let skip = usize::try_from(position % ALIGNMENT as u64).unwrap_or(0);
+        let wanted = buffer.len().min(DIRECT_READ_MAX);
+        let size = skip.saturating_add(wanted).next_multiple_of(ALIGNMENT);
+        let mut own = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        own.resize(DIRECT_READ_MAX + 3 * ALIGNMENT, 0);
+        let begin = own.as_ptr().align_offset(ALIGNMENT);
+        let aligned = own.get_mut(begin..begin.saturating_add(size)).ok_or(io::ErrorKind::InvalidInput)?;
+        let start = position - skip as u64;
+        let mut read = || retry_on_intr(|| rustix::io::pread(&self.file.file, &mut *aligned, start));
+        let count = match read() {
+            // It was opened so, and cannot be read so.
+            Err(Errno::INVAL) => {
+                system::leave_direct(&self.file.file)?;
+                self.file.drop_cache()?;
+                read()?
+            }
+            result => result?,
+        };
+        let read = aligned.get(skip..count).unwrap_or_default();
+        let taken = read.len().min(wanted);
+        if let (Some(to), Some(from)) = (buffer.get_mut(..taken), read.get(..taken)) {
+            to.copy_from_slice(from);
+        }
+        Ok(taken)
+    }
+
+    fn read_resident_at(&self, _: &mut [u8], _: u64) -> io::Result<Option<usize>> {
+        Ok(None)
+    }
+
+    fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
+        self.file.write_at(slices, position)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        self.file.set_length(length)
+    }
+
+    fn allocate(&self, position: u64, size: u64) -> io::Result<()> {
+        self.file.allocate(position, size)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.file.length()
+    }
+
+    fn drop_cache(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn as_std(&self) -> Option<&fs::File> {
+        None
     }
 }
 
@@ -134,7 +235,9 @@ mod system {
     use std::fs::File;
     use std::io::{self, IoSliceMut};
 
-    use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
+    use rustix::fs::{
+        Advice, FallocateFlags, Mode, OFlags, fadvise, fallocate, fcntl_getfl, fcntl_setfl, open,
+    };
     use rustix::io::{Errno, ReadWriteFlags, preadv2, retry_on_intr};
 
     pub(super) fn read_resident_at(
@@ -148,6 +251,15 @@ mod system {
             Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    pub(super) fn open_direct(path: &std::path::Path) -> io::Result<File> {
+        let flags = OFlags::DIRECT | OFlags::RDONLY | OFlags::CLOEXEC;
+        Ok(retry_on_intr(|| open(path, flags, Mode::empty()))?.into())
+    }
+
+    pub(super) fn leave_direct(file: &File) -> io::Result<()> {
+        Ok(fcntl_setfl(file, fcntl_getfl(file)? - OFlags::DIRECT)?)
     }
 
     pub(super) fn allocate(file: &File, position: u64, size: u64) -> io::Result<()> {
@@ -169,6 +281,14 @@ mod system {
 
     pub(super) fn read_resident_at(_: &File, _: &mut [u8], _: u64) -> io::Result<Option<usize>> {
         Ok(None)
+    }
+
+    pub(super) fn open_direct(_: &std::path::Path) -> io::Result<File> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn leave_direct(_: &File) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     pub(super) fn allocate(_: &File, _: u64, _: u64) -> io::Result<()> {
@@ -216,6 +336,29 @@ mod tests {
         let mut slices: Vec<IoSlice<'_>> = bytes.chunks(1).map(IoSlice::new).collect();
         write_all_at(file.as_ref(), &mut slices, 0).unwrap();
         assert_eq!(contents(file.as_ref()), bytes);
+    }
+
+    #[test]
+    fn reading_past_the_cache_gives_the_same_bytes_at_any_position() {
+        let directory = TemporaryDirectory::new();
+        let file = create(&directory, "a");
+        let bytes: Vec<u8> = (0..3_000_001u32).map(|index| (index % 251) as u8).collect();
+        write_all_at(file.as_ref(), &mut [IoSlice::new(&bytes)], 0).unwrap();
+        file.sync_data().unwrap();
+        let device = RealDisk.open_device(&directory.path().join("a")).unwrap();
+        for (position, size) in
+            [(0, 4096), (1, 10), (4095, 2), (1 << 20, 1 << 20), (2_999_990, 100), (0, 5 << 20)]
+        {
+            let mut buffer = vec![0; size];
+            let count = device.read_at(&mut buffer, position as u64).unwrap();
+            assert!(
+                count > 0 && buffer[..count] == bytes[position..position + count],
+                "{position}+{size}: {count}"
+            );
+        }
+        assert_eq!(device.read_at(&mut [0; 10], 3_000_001).unwrap(), 0);
+        let missing = RealDisk.open_device(&directory.path().join("b")).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]
@@ -292,6 +435,7 @@ mod tests {
         file.sync_data().unwrap();
         file.drop_cache().unwrap();
         assert_eq!(contents(file.as_ref()), b"resident");
-        assert!(RealDisk.free_bytes(directory.path()).unwrap() > 0);
+        let space = RealDisk.space(directory.path()).unwrap();
+        assert!(space.free > 0 && space.free <= space.total, "{space:?}");
     }
 }

@@ -38,10 +38,26 @@ pub struct Entry {
     pub kind: EntryKind,
 }
 
+/// What a file system has, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// How large it is.
+    pub total: u64,
+    /// How much of it an unprivileged writer may still use.
+    pub free: u64,
+}
+
 /// A tree of files. Paths are absolute or relative to whatever the implementation calls its root.
 pub trait Disk: Send + Sync + fmt::Debug + 'static {
     /// Opens a file. A created file's *name* is durable only after [`Disk::sync_directory`] of its directory.
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>>;
+    /// Opens a file to be read as the device has it, where the system can: reads do not come from the cache and leave
+    /// nothing in it.
+    fn open_device(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        let file = self.open(path, OpenMode::Read)?;
+        file.drop_cache()?;
+        Ok(file)
+    }
     /// Gives a file or directory another name, replacing a file of that name. Durable after syncing the directories.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file's name. Open handles keep reading. Durable after syncing the directory.
@@ -54,8 +70,13 @@ pub trait Disk: Send + Sync + fmt::Debug + 'static {
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
     /// The entries of a directory, sorted by name.
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
+    /// How large the file system of `path` is, and how much of it is free.
+    fn space(&self, path: &Path) -> io::Result<DiskSpace>;
+
     /// Bytes that an unprivileged writer may still use on the file system of `path`.
-    fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        Ok(self.space(path)?.free)
+    }
 }
 
 /// An open file. Shared by reference count: reading goes on after the name is gone.

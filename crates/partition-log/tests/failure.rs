@@ -272,8 +272,8 @@ impl Disk for Counting {
     fn list(&self, path: &Path) -> std::io::Result<Vec<highwater_disk::Entry>> {
         self.0.list(path)
     }
-    fn free_bytes(&self, path: &Path) -> std::io::Result<u64> {
-        self.0.free_bytes(path)
+    fn space(&self, path: &Path) -> std::io::Result<highwater_disk::DiskSpace> {
+        self.0.space(path)
     }
 }
 

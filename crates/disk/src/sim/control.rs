@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::events::{Event, Events};
 use super::faults::{Fault, Lies};
 use super::image::FileImages;
 use super::world::World;
@@ -44,6 +45,7 @@ impl Shared {
             list.iter().position(fits).map(|index| list.remove(index).act)
         };
         if let Some(act) = act {
+            self.lock().count(Event::Slow(operation));
             act();
         }
     }
@@ -185,6 +187,17 @@ impl SimDisk {
         })
     }
 
+    /// Flips the lowest bit of a byte on the device, under the page cache: reads of the cache do not see it until it is
+    /// dropped or lost, reads past it do.
+    ///
+    /// # Errors
+    /// When there is no such file or durable byte.
+    pub fn flip_bit_under_cache(&self, path: &Path, position: u64) -> io::Result<()> {
+        self.damage(path, |file| {
+            if file.flip_under_cache(position) { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+        })
+    }
+
     /// Replaces bytes within the file, as a misdirected or stale write would.
     ///
     /// # Errors
@@ -218,6 +231,11 @@ impl SimDisk {
     /// How many operations that change something were begun since the last restart.
     pub fn operations(&self) -> u64 {
         self.shared.lock().operations
+    }
+
+    /// What happened since the last call.
+    pub fn take_events(&self) -> Events {
+        std::mem::take(&mut self.shared.lock().events)
     }
 
     /// A line for each operation and restart, from the first disk on.

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use crate::Operation;
 
 /// An error that an operation is made to return.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// EIO.
     Io,

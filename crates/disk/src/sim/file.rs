@@ -10,10 +10,10 @@ use super::faults::Fault;
 use super::image::FileImages;
 use super::random::Random;
 use super::world::{Course, Node, World, crash_error};
-use crate::{Disk, Entry, EntryKind, File, OpenMode, Operation};
+use crate::{Disk, DiskSpace, Entry, EntryKind, File, OpenMode, Operation};
 
-/// What a disk without a bound says is free.
-const FREE_WITHOUT_BOUND: u64 = 1 << 40;
+/// What a disk without a bound says of its size.
+const SIZE_WITHOUT_BOUND: u64 = 1 << 40;
 
 impl Disk for SimDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
@@ -33,10 +33,16 @@ impl Disk for SimDisk {
         };
         let node = if world.crashed { Err(crash_error()) } else { node }?;
         world.file(node)?;
-        let descriptor = world.open(node);
-        let writable = mode != OpenMode::Read;
-        let shared = Arc::clone(&self.shared);
-        Ok(Arc::new(SimFile { shared, path: path.to_path_buf(), node, descriptor, writable }))
+        let view = if mode == OpenMode::Read { View::ReadOnly } else { View::Writable };
+        Ok(Arc::new(SimFile::new(&self.shared, &mut world, path, node, view)))
+    }
+
+    fn open_device(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        let mut world = self.shared.lock();
+        let node = world.lookup(path)?;
+        world.check_read(Operation::Open, path)?;
+        world.file(node)?;
+        Ok(Arc::new(SimFile::new(&self.shared, &mut world, path, node, View::Direct)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -77,9 +83,15 @@ impl Disk for SimDisk {
         Ok(entries.collect())
     }
 
-    fn free_bytes(&self, _: &Path) -> io::Result<u64> {
+    fn space(&self, _: &Path) -> io::Result<DiskSpace> {
         let world = self.shared.lock();
-        if world.crashed { Err(crash_error()) } else { Ok(world.free().unwrap_or(FREE_WITHOUT_BOUND)) }
+        if world.crashed {
+            return Err(crash_error());
+        }
+        Ok(DiskSpace {
+            total: world.capacity.unwrap_or(SIZE_WITHOUT_BOUND),
+            free: world.free().unwrap_or(SIZE_WITHOUT_BOUND),
+        })
     }
 }
 
@@ -90,12 +102,26 @@ struct SimFile {
     path: PathBuf,
     node: NodeId,
     descriptor: u64,
-    writable: bool,
+    view: View,
+}
+
+/// What a descriptor may do and sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum View {
+    Writable,
+    ReadOnly,
+    /// Reads past the cache.
+    Direct,
 }
 
 impl SimFile {
+    fn new(shared: &Arc<Shared>, world: &mut World, path: &Path, node: NodeId, view: View) -> Self {
+        let descriptor = world.open(node);
+        Self { shared: Arc::clone(shared), path: path.to_path_buf(), node, descriptor, view }
+    }
+
     fn check_writable(&self) -> io::Result<()> {
-        if self.writable { Ok(()) } else { Err(rustix::io::Errno::BADF.into()) }
+        if self.view == View::Writable { Ok(()) } else { Err(rustix::io::Errno::BADF.into()) }
     }
 
     /// Lets happen what is to happen while the operation is in flight. It is partly done if the machine dies meanwhile.
@@ -141,22 +167,34 @@ impl File for SimFile {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         let mut world = self.shared.lock();
         world.check_read(Operation::Read, &self.path)?;
-        world.file_mut(self.node)?.read(buffer, position)
+        let file = world.file_mut(self.node)?;
+        if self.view == View::Direct {
+            file.read_device(buffer, position)
+        } else {
+            file.read(buffer, position)
+        }
     }
 
     fn read_resident_at(&self, buffer: &mut [u8], position: u64) -> io::Result<Option<usize>> {
         let mut world = self.shared.lock();
         world.check_read(Operation::Read, &self.path)?;
         let file = world.file_mut(self.node)?;
-        if file.is_resident() { file.read(buffer, position).map(Some) } else { Ok(None) }
+        if self.view != View::Direct && file.is_resident() {
+            file.read(buffer, position).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
         self.check_writable()?;
-        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        let mut bytes = Vec::new();
+        slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
         let mut world = self.shared.lock();
         let course = world.begin(Operation::Write, &self.path)?;
         let (mut world, course) = self.take_time(world, course, Operation::Write);
+        // A planned failure was counted when it was met.
+        let planned = matches!(course, Course::Fail(_));
         let result = match course {
             Course::Fail(fault) => Err(fault.error()),
             Course::Crash => {
@@ -171,6 +209,9 @@ impl File for SimFile {
             }
             Course::Normal => self.write(&mut world, &bytes, position),
         };
+        if !planned {
+            world.count_full(Operation::Write, &result);
+        }
         let taken = result.as_ref().map_or(0, |count| *count);
         let what = format!("write {} {position}+{} took {taken}", self.path.display(), bytes.len());
         world.end(what, result)
@@ -224,7 +265,9 @@ impl File for SimFile {
         if world.crashed {
             return Err(crash_error());
         }
-        world.file_mut(self.node)?.drop_cache();
+        if self.view != View::Direct {
+            world.file_mut(self.node)?.drop_cache();
+        }
         Ok(())
     }
 

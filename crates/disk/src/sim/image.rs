@@ -63,19 +63,32 @@ impl FileImages {
     }
 
     pub(super) fn read(&mut self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-        let Some(source) = usize::try_from(position).ok().and_then(|start| self.cached.get(start..)) else {
-            return Ok(0);
-        };
-        let count = buffer.len().min(source.len());
-        let end = position.saturating_add(count as u64);
-        if self.unreadable.iter().any(|range| range.start < end && position < range.end) {
-            return Err(rustix::io::Errno::IO.into());
-        }
-        self.resident = true;
-        for (to, from) in buffer.iter_mut().zip(source) {
-            *to = *from;
-        }
+        let count = copy(&self.cached, buffer, position);
+        self.check_readable(position, count)?;
+        self.resident |= count > 0;
         Ok(count)
+    }
+
+    /// Reads past the cache. As Linux does, what is dirty is written back first; the length is that of the cache.
+    pub(super) fn read_device(&mut self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        self.arrived.append(&mut self.dirty);
+        let mut device = self.device();
+        device.resize(self.cached.len(), 0);
+        let count = copy(&device, buffer, position);
+        self.check_readable(position, count)?;
+        Ok(count)
+    }
+
+    fn check_readable(&self, position: u64, count: usize) -> io::Result<()> {
+        let end = position.saturating_add(count as u64);
+        let touches = self.unreadable.iter().any(|range| range.start < end && position < range.end);
+        if touches { Err(rustix::io::Errno::IO.into()) } else { Ok(()) }
+    }
+
+    fn device(&self) -> Vec<u8> {
+        let mut device = self.durable.clone();
+        self.arrived.iter().for_each(|(_, change)| change.apply(&mut device));
+        device
     }
 
     pub(super) fn write(&mut self, bytes: &[u8], position: u64) -> io::Result<()> {
@@ -124,9 +137,7 @@ impl FileImages {
         if self.dirty.is_empty() {
             return false;
         }
-        let mut device = self.durable.clone();
-        self.arrived.iter().for_each(|(_, change)| change.apply(&mut device));
-        let arrived = survivors(&self.dirty, device.len(), random);
+        let arrived = survivors(&self.dirty, self.device().len(), random);
         let number = self.next_change.saturating_sub(1);
         self.arrived.extend(arrived.into_iter().map(|change| (number, change)));
         self.dirty.clear();
@@ -141,28 +152,35 @@ impl FileImages {
     }
 
     /// What is left after a power loss: the durable image and any part of what came since.
-    pub(super) fn lose_power(&mut self, random: &mut Random, destroys_blocks: bool) {
+    /// Returns whether anything was not durable, and whether a block was destroyed.
+    pub(super) fn lose_power(&mut self, random: &mut Random, destroys_blocks: bool) -> (bool, bool) {
         self.arrived.append(&mut self.dirty);
         let blocks: Vec<u64> = self.arrived.iter().filter_map(|(_, change)| change.first_block()).collect();
         for change in survivors(&self.arrived, self.durable.len(), random) {
             change.apply(&mut self.durable);
         }
+        let unsynced = !self.arrived.is_empty();
         self.arrived.clear();
+        let mut destroyed = false;
         if destroys_blocks && let Some(block) = blocks.get(random.index(blocks.len())) {
-            destroy(&mut self.durable, *block, random);
+            destroyed = destroy(&mut self.durable, *block, random);
         }
         self.cached.clone_from(&self.durable);
         self.resident = false;
+        (unsynced, destroyed)
     }
 
     /// Damage at rest: replaces bytes in every image, as far as they lie within it.
     pub(super) fn overwrite(&mut self, position: u64, bytes: &[u8]) {
-        for image in [&mut self.cached, &mut self.durable] {
-            let Some(target) = usize::try_from(position).ok().and_then(|start| image.get_mut(start..)) else {
-                continue;
-            };
-            target.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        }
+        overwrite(&mut self.cached, position, bytes);
+        overwrite(&mut self.durable, position, bytes);
+    }
+
+    /// Damage at rest under pages that are cached: what is durable changes, what reads see does not yet. Bytes that are
+    /// not durable stay. Returns whether there is such a byte.
+    pub(super) fn flip_under_cache(&mut self, position: u64) -> bool {
+        let byte = usize::try_from(position).ok().and_then(|at| self.durable.get_mut(at));
+        byte.map(|byte| *byte ^= 1).is_some()
     }
 
     /// Damage at rest: reads that touch the range fail until it is written anew.
@@ -306,14 +324,26 @@ fn survivors(changes: &[(u64, Change)], mut length: usize, random: &mut Random) 
     kept
 }
 
-/// Fills a physical block with garbage, as far as it lies in the file.
-fn destroy(image: &mut [u8], block: u64, random: &mut Random) {
+/// Copies what there is of an image at a position. Returns how many bytes.
+fn copy(image: &[u8], buffer: &mut [u8], position: u64) -> usize {
+    let source = usize::try_from(position).ok().and_then(|start| image.get(start..)).unwrap_or_default();
+    buffer.iter_mut().zip(source).map(|(to, from)| *to = *from).count()
+}
+
+fn overwrite(image: &mut [u8], position: u64, bytes: &[u8]) {
+    let target = usize::try_from(position).ok().and_then(|start| image.get_mut(start..));
+    target.into_iter().flatten().zip(bytes).for_each(|(to, from)| *to = *from);
+}
+
+/// Fills a physical block with garbage, as far as it lies in the file. Returns whether any of it does.
+fn destroy(image: &mut [u8], block: u64, random: &mut Random) -> bool {
     let start = usize::try_from(block * PHYSICAL_BLOCK_SIZE).unwrap_or(usize::MAX);
     let tail = image.get_mut(start..).unwrap_or_default();
     let size = tail.len().min(4096);
     if let Some(target) = tail.get_mut(..size) {
         random.fill(target);
     }
+    size > 0
 }
 
 fn bounded(length: u64) -> io::Result<usize> {

@@ -2,7 +2,8 @@
 //!
 //! What it promises is the least that a POSIX file system on a device with a volatile cache promises:
 //!
-//! - Each file has three images: *cached* (what reads see), *device* (arrived, volatile) and *durable*.
+//! - Each file has three images: *cached* (what reads see), *device* (arrived, volatile; what reads past the cache see, as of a
+//!   file from [`Disk::open_device`](crate::Disk::open_device)) and *durable*.
 //!   [`SimDisk::kill`] keeps the cached one. [`SimDisk::power_loss`] keeps the durable one and, of what came since, any
 //!   subset of 512-byte sectors (each in any version it had), files independent of each other.
 //! - A length is separate from the data: a length without data reads as zeros, data beyond the length is gone.
@@ -17,10 +18,12 @@
 //!   happened in; every later one fails.
 //!
 //! Everything follows from the seeds and the order of the calls: the same run twice gives the same [`SimDisk::trace`].
-//! Not modelled: a view past the cache (the traits have none), time, permissions, links, names that are not UTF-8, directories moved to another parent.
+//! Not modelled: time, permissions, links, names that are not UTF-8, directories moved to another parent, writes past the
+//! cache.
 
 mod control;
 mod entries;
+mod events;
 mod faults;
 mod file;
 mod image;
@@ -31,5 +34,6 @@ mod world;
 mod tests;
 
 pub use control::SimDisk;
+pub use events::{Event, Events};
 pub use faults::{Fault, Lies};
 pub use random::Random;

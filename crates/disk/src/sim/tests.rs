@@ -596,3 +596,41 @@ fn a_mad_length_is_refused() {
     assert!(file.write_at(&[IoSlice::new(b"x")], u64::MAX - 1).is_err());
     assert_eq!(file.length().unwrap(), 0);
 }
+
+#[test]
+fn a_view_past_the_cache_shows_the_device_and_leaves_the_cache_alone() {
+    let (disk, file) = with_durable_file(&[1; 512]);
+    let direct = disk.open_device(path("a")).unwrap();
+    write(file.as_ref(), 0, &[2; 512]);
+    assert_eq!(contents(direct.as_ref()), [2; 512], "what is dirty is written back first");
+    assert!(direct.write_at(&[IoSlice::new(&[3])], 0).is_err());
+    let mut differed = 0;
+    for seed in seeds() {
+        let disk = SimDisk::new(seed);
+        let file = create(&disk, "a");
+        write(file.as_ref(), 0, &[1; 512]);
+        file.sync_data().unwrap();
+        write(file.as_ref(), 0, &[2; 512]);
+        disk.fail_write_back(path("a")).unwrap();
+        let direct = disk.open_device(path("a")).unwrap();
+        let device = contents(direct.as_ref());
+        direct.drop_cache().unwrap();
+        assert_eq!(contents(file.as_ref()), [2; 512], "the pages look clean");
+        differed += u32::from(device != [2; 512]);
+        assert_eq!(direct.read_resident_at(&mut [0], 0).unwrap(), None);
+        file.drop_cache().unwrap();
+        assert_eq!(contents(file.as_ref()), device);
+    }
+    assert!(differed > 0, "some write-back loses something");
+}
+
+#[test]
+fn rot_under_the_cache_is_seen_past_it_only() {
+    let (disk, file) = with_durable_file(b"abc");
+    disk.flip_bit_under_cache(path("a"), 1).unwrap();
+    assert!(disk.flip_bit_under_cache(path("a"), 3).is_err());
+    assert_eq!(contents(file.as_ref()), b"abc");
+    assert_eq!(contents(disk.open_device(path("a")).unwrap().as_ref()), b"acc");
+    file.drop_cache().unwrap();
+    assert_eq!(contents(file.as_ref()), b"acc");
+}

@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Component, Path};
 
 use super::entries::{DirectoryImages, NodeId};
+use super::events::{Event, Events};
 use super::faults::{Fault, Faults};
 use super::image::FileImages;
 use super::random::Random;
@@ -45,6 +46,7 @@ pub(super) struct World {
     pub(super) crashed: bool,
     pub(super) trace: Vec<String>,
     pub(super) tracing: bool,
+    pub(super) events: Events,
 }
 
 /// How an operation goes.
@@ -73,6 +75,7 @@ impl World {
             crashed: false,
             trace: Vec::new(),
             tracing: true,
+            events: Events::new(),
         }
     }
 
@@ -86,10 +89,25 @@ impl World {
         self.operations += 1;
         if self.faults.crash_at == Some(self.operations) {
             self.crashed = true;
+            self.count(Event::Death(operation));
             return Ok(Course::Crash);
         }
         let fault = self.faults.take(Some(self.operations), operation, &path.to_string_lossy());
+        if let Some(fault) = fault {
+            self.count(Event::Failure(fault, operation));
+        }
         Ok(fault.map_or(Course::Normal, Course::Fail))
+    }
+
+    pub(super) fn count(&mut self, event: Event) {
+        *self.events.entry(event).or_default() += 1;
+    }
+
+    /// Counts a failure for want of space, which nobody planned.
+    pub(super) fn count_full<T>(&mut self, operation: Operation, result: &io::Result<T>) {
+        if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::StorageFull) {
+            self.count(Event::Failure(Fault::OutOfSpace, operation));
+        }
     }
 
     /// Traces how an operation went, and hands the result through.
@@ -119,7 +137,11 @@ impl World {
         apply: impl FnOnce(&mut Self) -> io::Result<T>,
     ) -> io::Result<T> {
         let result = match self.begin(operation, path)? {
-            Course::Normal => apply(self),
+            Course::Normal => {
+                let result = apply(self);
+                self.count_full(operation, &result);
+                result
+            }
             Course::Fail(fault) => Err(fault.error()),
             Course::Crash => {
                 if self.random.coin() {
@@ -137,7 +159,10 @@ impl World {
             return Err(crash_error());
         }
         match self.faults.take(None, operation, &path.to_string_lossy()) {
-            Some(fault) => Err(fault.error()),
+            Some(fault) => {
+                self.count(Event::Failure(fault, operation));
+                Err(fault.error())
+            }
             None if operation == Operation::Read && self.is_interrupted() => Err(Fault::Interrupted.error()),
             None => Ok(()),
         }
@@ -145,12 +170,20 @@ impl World {
 
     /// Draws whether a read or write is interrupted before it did anything.
     pub(super) fn is_interrupted(&mut self) -> bool {
-        self.random.one_in(self.faults.interruptions_one_in)
+        let interrupted = self.random.one_in(self.faults.interruptions_one_in);
+        if interrupted {
+            self.count(Event::Interruption);
+        }
+        interrupted
     }
 
     /// Draws whether a write takes less than it was given.
     pub(super) fn is_cut_short(&mut self) -> bool {
-        self.random.one_in(self.faults.short_writes_one_in)
+        let short = self.random.one_in(self.faults.short_writes_one_in);
+        if short {
+            self.count(Event::ShortWrite);
+        }
+        short
     }
 
     // --- names ----------------------------------------------------------------------------------------------------
@@ -326,7 +359,10 @@ impl World {
             self.file_mut(node)?.sync(before);
         }
         match self.descriptors.get_mut(&descriptor).and_then(|open| open.failed.take()) {
-            Some(fault) => Err(fault.error()),
+            Some(fault) => {
+                self.count(Event::DescriptorTold);
+                Err(fault.error())
+            }
             None => Ok(()),
         }
     }
@@ -337,6 +373,7 @@ impl World {
         if file.lose_dirty(random) {
             let open = self.descriptors.values_mut().filter(|descriptor| descriptor.node == node);
             open.for_each(|descriptor| descriptor.failed = Some(fault));
+            self.count(Event::WriteBackFailure);
         }
         Ok(())
     }
@@ -366,10 +403,20 @@ impl World {
         world.restart();
         world.random = Random::new(seed);
         let destroys_blocks = world.faults.destroys_blocks;
+        let (mut unsynced, mut destroyed) = (0, 0);
         for node in world.nodes.values_mut() {
             match node {
-                Node::File(images) => images.lose_power(&mut world.random, destroys_blocks),
+                Node::File(images) => {
+                    let (had_unsynced, lost_a_block) = images.lose_power(&mut world.random, destroys_blocks);
+                    unsynced += u64::from(had_unsynced);
+                    destroyed += u64::from(lost_a_block);
+                }
                 Node::Directory(images) => images.lose_power(&mut world.random),
+            }
+        }
+        for (event, count) in [(Event::UnsyncedAtPowerLoss, unsynced), (Event::BlockDestroyed, destroyed)] {
+            if count > 0 {
+                *world.events.entry(event).or_default() += count;
             }
         }
         world.forget_unreachable();

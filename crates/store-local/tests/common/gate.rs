@@ -101,8 +101,8 @@ impl<D: Disk> Disk for GateDisk<D> {
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         self.disk.list(path)
     }
-    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        self.disk.free_bytes(path)
+    fn space(&self, path: &Path) -> io::Result<highwater_disk::DiskSpace> {
+        self.disk.space(path)
     }
 }
 
