@@ -1,6 +1,6 @@
 //! Reads Kafka's primitive types out of a frame. The bytes are a peer's: every length is held against what is left, arrays
-//! grow by what was read, and together take at most 16 times the frame's size in memory (or 64 KiB). Schemas are not
-//! recursive, so nesting is as deep as the deepest schema.
+//! grow by what was read, and together take at most 16 times the frame's size in memory (or 64 KiB), never more than
+//! 32 MiB. Schemas are not recursive, so nesting is as deep as the deepest schema.
 
 use std::fmt;
 
@@ -16,6 +16,8 @@ use crate::str::Str;
 const ARRAY_MEMORY_FACTOR: usize = 16;
 /// Memory in bytes that the arrays of any message may take.
 const ARRAY_MEMORY_MIN: usize = 64 << 10;
+/// Memory in bytes that the arrays of no message may exceed: a request to some hundred thousand partitions fits.
+const ARRAY_MEMORY_MAX: usize = 32 << 20;
 /// The longest string in bytes, in every form (as in Kafka).
 const STRING_SIZE_MAX: usize = 0x7fff;
 /// How errors call the part of a struct where tagged fields are.
@@ -328,7 +330,7 @@ fn length(stored: i32) -> Option<usize> {
 
 /// Memory in bytes that the arrays of a message in a frame of `size` bytes may take.
 fn memory_limit(size: usize) -> usize {
-    size.saturating_mul(ARRAY_MEMORY_FACTOR).max(ARRAY_MEMORY_MIN)
+    size.saturating_mul(ARRAY_MEMORY_FACTOR).clamp(ARRAY_MEMORY_MIN, ARRAY_MEMORY_MAX)
 }
 
 #[cfg(test)]
@@ -389,6 +391,15 @@ mod tests {
         bytes.resize(100_003, 1);
         let error = decoder(&bytes).array("names", true, |input| input.string("names", true)).unwrap_err();
         assert_eq!(error.problem, DecodeProblem::TooMuchMemory { limit: 16 * 100_003 });
+    }
+
+    #[test]
+    fn arrays_of_no_message_take_more_than_32_mib() {
+        // 3 000 000 strings of a letter: 6 MB on the wire, 96 MB in memory, which is 16 times as much.
+        let mut bytes = vec![0xc1, 0x8d, 0xb7, 0x01];
+        bytes.extend([2, b'a'].repeat(3_000_000));
+        let error = decoder(&bytes).array("names", true, |input| input.string("names", true)).unwrap_err();
+        assert_eq!(error.problem, DecodeProblem::TooMuchMemory { limit: 32 << 20 });
     }
 
     #[test]
