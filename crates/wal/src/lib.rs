@@ -16,6 +16,8 @@
 //!   of its own. The next file can be prepared in the background ([`Wal::begin_prepare`]).
 //! - Nothing is retried. A failed job closes the log for writing ([`Wal::failure`]) until it is recovered.
 //! - [`Wal::recover`] decides which bytes are good. What it returns is durable.
+//! - [`Wal::survey`] says what is damaged in a log that cannot be recovered, [`Wal::salvage`] makes it one that can, with
+//!   holes where entries were lost.
 //! - A [`Segment`] is shared: reads that run go on when it is removed, replaced or cut.
 //!
 //! The offsets below [`Wal::synced_end`] can be acknowledged as durable. The caller keeps two things elsewhere for
@@ -80,7 +82,7 @@ pub use error::{Failure, ReadProblem, StageError, WalError};
 pub use hop::{ReadMode, hop};
 pub use point::{LogPoint, Placement, WalOptions};
 pub use prepare::PrepareJob;
-pub use recover::{Cut, RecoverFrom, RecoveryReport};
+pub use recover::{Cut, Damage, RecoverFrom, RecoveryReport, Salvaged, SeeEntry, Survey, SurveyFrom};
 pub use segment::Segment;
 pub use sync::SyncJob;
 pub use wal::Wal;

@@ -9,7 +9,7 @@
 //! | `<base>-<end>.recopy` | as `.swap`, for doubtful segments, which are kept as `.suspect` |
 //! | `<base>.log.deleted` | a removed segment; removed by recovery |
 //! | `<base>.cut-<position>` | what was cut off a segment; kept |
-//! | `<base>.log.suspect` | a segment whose sync failed, after its good entries were copied; kept |
+//! | `<base>.log.suspect` | a segment whose sync failed, or that was damaged, after its good entries were copied; kept |
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -63,24 +63,39 @@ pub(crate) fn copy(
     place: &Place,
     from: &dyn File,
     from_path: &Path,
-    (start, end): (u64, u64),
+    range: (u64, u64),
+    path: &Path,
+) -> Result<(), DiskError> {
+    copy_ranges(place, from, from_path, &[range], path)
+}
+
+/// As [`copy`], several ranges one behind the other.
+pub(crate) fn copy_ranges(
+    place: &Place,
+    from: &dyn File,
+    from_path: &Path,
+    ranges: &[(u64, u64)],
     path: &Path,
 ) -> Result<(), DiskError> {
     let to = place.disk.open(path, OpenMode::CreateOrOpen).map_err(DiskError::at(Operation::Open, path))?;
     to.set_length(0).map_err(DiskError::at(Operation::SetLength, path))?;
     let mut buffer = vec![0; COPY_SIZE];
-    let mut done = start;
-    while done < end {
-        let left = usize::try_from(end - done).unwrap_or(usize::MAX);
-        let piece = buffer.get_mut(..left.min(COPY_SIZE)).unwrap_or_default();
-        let count = read_some(from, piece, done).map_err(DiskError::at(Operation::Read, from_path))?;
-        let Some(read) = piece.get(..count).filter(|read| !read.is_empty()) else {
-            let short = std::io::ErrorKind::UnexpectedEof.into();
-            return Err(DiskError::at(Operation::Read, from_path)(short));
-        };
-        write_all_at(to.as_ref(), &mut [IoSlice::new(read)], done - start)
-            .map_err(DiskError::at(Operation::Write, path))?;
-        done += count as u64;
+    let mut written = 0;
+    for &(start, end) in ranges {
+        let mut done = start;
+        while done < end {
+            let left = usize::try_from(end - done).unwrap_or(usize::MAX);
+            let piece = buffer.get_mut(..left.min(COPY_SIZE)).unwrap_or_default();
+            let count = read_some(from, piece, done).map_err(DiskError::at(Operation::Read, from_path))?;
+            let Some(read) = piece.get(..count).filter(|read| !read.is_empty()) else {
+                let short = std::io::ErrorKind::UnexpectedEof.into();
+                return Err(DiskError::at(Operation::Read, from_path)(short));
+            };
+            write_all_at(to.as_ref(), &mut [IoSlice::new(read)], written)
+                .map_err(DiskError::at(Operation::Write, path))?;
+            done += count as u64;
+            written += count as u64;
+        }
     }
     to.sync_data().map_err(DiskError::at(Operation::Sync, path))
 }

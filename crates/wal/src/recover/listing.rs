@@ -70,7 +70,7 @@ fn finish_swaps(place: &Place, names: &[String]) -> Result<Vec<String>, DiskErro
 }
 
 /// Base offsets of the segments among sorted names, ascending.
-fn bases(names: &[String]) -> impl Iterator<Item = Offset> {
+pub(super) fn bases(names: &[String]) -> impl Iterator<Item = Offset> {
     names.iter().filter_map(|name| match names::meaning(name) {
         Meaning::Segment(base) => Some(base),
         _ => None,
@@ -78,7 +78,7 @@ fn bases(names: &[String]) -> impl Iterator<Item = Offset> {
 }
 
 /// A segment that ends where its file does. The file is not kept open.
-fn open(place: &Arc<Place>, base: Offset) -> Result<Segment, DiskError> {
+pub(super) fn open(place: &Arc<Place>, base: Offset) -> Result<Segment, DiskError> {
     let segment = Segment::new(place.clone(), base, Position::ZERO);
     let path = segment.path();
     let file = segment.file().map_err(DiskError::at(Operation::Open, &path))?;

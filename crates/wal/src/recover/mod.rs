@@ -11,8 +11,11 @@
 
 mod listing;
 mod reader;
+mod resume;
+mod salvage;
 mod scan;
 mod settle;
+mod survey;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +29,9 @@ use crate::{EntryError, EntryFormat, LogPoint, Segment, Wal, WalError, WalOption
 use listing::Listing;
 use scan::Scanner;
 use settle::Settlement;
+
+pub use salvage::Salvaged;
+pub use survey::{Damage, SeeEntry, Survey, SurveyFrom};
 
 /// From where a log is recovered, and what is known of it.
 #[derive(Debug, Clone, Copy, Default)]

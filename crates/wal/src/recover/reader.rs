@@ -44,6 +44,11 @@ impl<'a> Reader<'a> {
         Self { segment, file, length, buffer: Vec::new(), start: 0 }
     }
 
+    /// Bytes of the file.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Looks at what stands at `position`.
     pub(super) fn next(
         &mut self,
@@ -61,7 +66,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn entry(
+    /// The whole entry at `position`, if it continues the log.
+    pub(super) fn entry(
         &mut self,
         format: &dyn EntryFormat,
         position: u64,
@@ -98,7 +104,7 @@ impl<'a> Reader<'a> {
     }
 
     /// At least `wanted` bytes at `position`, fewer only where the file ends.
-    fn bytes(&mut self, position: u64, wanted: usize) -> Result<&[u8], DiskError> {
+    pub(super) fn bytes(&mut self, position: u64, wanted: usize) -> Result<&[u8], DiskError> {
         let skip = usize::try_from(position.saturating_sub(self.start)).unwrap_or(usize::MAX);
         let held = self.buffer.len().saturating_sub(skip);
         if position < self.start || held < wanted {

@@ -1,0 +1,87 @@
+//! Taking damaged bytes out of a log so that it can be recovered and served again, with holes where they were. Nothing is
+//! removed: a segment with damage is kept whole as `<base>.log.suspect`, and a copy of its good entries takes its place.
+//! Offsets that were given out are not given out again: where the end of the log is lost, it goes on behind it.
+//!
+//! The caller has allowed holes, durably, before. What a crash leaves is surveyed and salvaged again.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use highwater_disk::{Disk, DiskError, OpenMode, Operation};
+use highwater_types::Offset;
+
+use super::listing::Listing;
+use super::survey::{Part, Survey};
+use crate::names::{self, Place};
+use crate::swap::{self, Swap};
+use crate::{LogPoint, Wal};
+
+/// What [`Wal::salvage`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Salvaged {
+    /// Base offset of each segment that was replaced or taken out, and where the old file is kept.
+    pub kept: Vec<(Offset, PathBuf)>,
+    /// The first place of the log.
+    pub start: LogPoint,
+}
+
+impl Wal {
+    /// Finishes replacements that are half made, so that a log can be surveyed. Waits for the disk.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn finish_replacements(disk: Arc<dyn Disk>, directory: PathBuf) -> Result<(), DiskError> {
+        Listing::read(&Arc::new(Place { disk, directory }), Offset(i64::MIN)).map(drop)
+    }
+
+    /// Takes out what a survey found damaged. Everything is durable when it returns.
+    ///
+    /// # Errors
+    /// What the file system says. What is half done is finished by surveying and salvaging again.
+    pub fn salvage(disk: Arc<dyn Disk>, directory: PathBuf, survey: &Survey) -> Result<Salvaged, DiskError> {
+        let place = Place { disk, directory };
+        let mut kept = Vec::new();
+        let mut bases = Vec::new();
+        // Before anything goes: the end must not fall behind what was given out.
+        if let Some(end) = survey.resume_at {
+            begin_segment(&place, end)?;
+        }
+        for part in &survey.parts {
+            let base = part.segment.base_offset();
+            let empty_inside = survey.resume_at.is_some() && part.kept.is_empty();
+            if part.damaged || empty_inside {
+                kept.push((base, replace(&place, part)?));
+            }
+            if !part.kept.is_empty() {
+                bases.push(base);
+            }
+        }
+        place.sync_directory()?;
+        bases.extend(survey.resume_at);
+        let start = LogPoint::start_of(bases.first().copied().unwrap_or(survey.start));
+        Ok(Salvaged { kept, start })
+    }
+}
+
+/// Puts the good entries of a segment in its place. Returns where the old file is kept.
+fn replace(place: &Place, part: &Part) -> Result<PathBuf, DiskError> {
+    let base = part.segment.base_offset();
+    let kept_as = place.path(&place.free_name(&names::suspect(base))?);
+    let path = place.segment_path(base);
+    if part.kept.is_empty() {
+        place.rename(&path, &kept_as)?;
+        place.sync_directory()?;
+        return Ok(kept_as);
+    }
+    let file = part.segment.file().map_err(DiskError::at(Operation::Open, &path))?;
+    swap::copy_ranges(place, file.as_ref(), &path, &part.kept, &place.path(&names::cleaned(base)))?;
+    Swap { base, end: base.next(), suspect: true }.run(place, &[base])?;
+    Ok(kept_as)
+}
+
+/// Makes an empty segment, durably.
+fn begin_segment(place: &Place, base: Offset) -> Result<(), DiskError> {
+    let path = place.segment_path(base);
+    place.disk.open(&path, OpenMode::CreateOrOpen).map_err(DiskError::at(Operation::Open, &path))?;
+    place.sync_directory()
+}
