@@ -3,6 +3,7 @@
 
 mod admission;
 mod append;
+mod check;
 mod close;
 mod config;
 mod error;
@@ -22,15 +23,20 @@ mod read;
 mod recovery;
 mod replay;
 mod retention;
+mod sealed;
 mod segment;
+mod sums;
 mod timestamp;
 mod transactions;
 
 pub use admission::{Admission, AdmissionContext, AdmittedBatch, admit, requires_produce_v7};
+pub use check::{SegmentCheck, SegmentDamage, SegmentProblem, SegmentShape};
 pub use config::{LogConfig, SyncPolicy, TimestampType, TopicCompression};
 pub use error::{LogError, LogFailure, OutOfRange, PlanError};
 pub use format::KafkaFormat;
-pub use highwater_wal::{LogPoint, PrepareJob, ReadMode, RecoveryReport, Segment, SyncJob, WriteJob};
+pub use highwater_wal::{
+    Damage, LogPoint, PrepareJob, ReadMode, RecoveryReport, SeeEntry, Segment, Survey, SyncJob, WriteJob,
+};
 pub use jobs::SyncDue;
 pub use leader_epochs::{EpochCheckpointError, EpochStart, LeaderEpochs};
 pub use log::{LogCheckpoint, LogEnvironment, PartitionLog};
@@ -46,6 +52,8 @@ pub use producer_state::{BatchEntry, Check, ProducerEntry, ProducerState, Transa
 pub use read::ReadPlan;
 pub use recovery::{LogRecovery, RecoverLog};
 pub use retention::RemovedSegment;
+pub use sealed::SealedSegment;
+pub use sums::SegmentSums;
 pub use timestamp::TimestampPlan;
 pub use transactions::{
     ABORTED_TXN_SIZE, AbortedTxn, CompletedTransaction, TxnIndexError, collect_aborted, decode_index,

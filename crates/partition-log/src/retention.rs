@@ -13,6 +13,7 @@ use highwater_types::{Offset, Timestamp};
 use highwater_wal::Segment;
 
 use crate::segment::{INDEX, TIME_INDEX, TXN_INDEX};
+use crate::sums::SUM;
 use crate::{OutOfRange, PartitionLog, files};
 
 /// What the names of files being removed end with.
@@ -65,7 +66,7 @@ impl RemovedSegment {
         &self,
         act: impl Fn(&dyn Disk, &Path, &Path) -> Result<(), DiskError>,
     ) -> Result<(), DiskError> {
-        for suffix in [LOG, INDEX, TIME_INDEX, TXN_INDEX] {
+        for suffix in [LOG, INDEX, TIME_INDEX, TXN_INDEX, SUM] {
             let from = files::path(&self.directory, self.base_offset(), suffix);
             let to = self.directory.join(format!("{}{DELETED}", files::name(self.base_offset(), suffix)));
             act(self.disk.as_ref(), &from, &to)?;
