@@ -7,6 +7,9 @@
 //!
 //! Invariants: offsets and positions of the offset index rise strictly; timestamps of the time index rise strictly,
 //! its offsets do not fall. A batch that lies beyond what 31 bits can say gets no entry.
+//!
+//! What was read from files may have rotted: its entries are marked, so that whoever uses one compares it with the batch
+//! that it tells of, and forgets it where it lies. The largest timestamp that a file tells of counts only when proved.
 
 use highwater_types::{Offset, Position, Timestamp};
 
@@ -33,6 +36,15 @@ pub(crate) struct TimeEntry {
     pub(crate) relative: u32,
 }
 
+/// The place that an index gives for a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Indexed {
+    /// Where to begin: a batch begins there, if the entry does not lie.
+    pub(crate) position: Position,
+    /// The entry, where it comes from a file: to be compared with its batch. `None`: the position is good.
+    pub(crate) doubtful: Option<OffsetEntry>,
+}
+
 /// What an index must know of a batch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IndexedBatch {
@@ -48,14 +60,32 @@ pub(crate) struct IndexEntries {
     base_offset: Offset,
     offsets: Vec<OffsetEntry>,
     times: Vec<TimeEntry>,
+    /// How many of the first entries come from files.
+    read_offsets: usize,
+    read_times: usize,
     bytes_since_entry: u64,
+    /// Of the batches that were added, and of the files.
     largest: Option<TimeEntry>,
+    /// Of the batches that were added.
+    added: Option<TimeEntry>,
+    /// `largest` rests on what a file says.
+    unproved: bool,
 }
 
 impl IndexEntries {
     /// The indexes of a segment without batches.
     pub(crate) fn new(base_offset: Offset) -> Self {
-        Self { base_offset, offsets: Vec::new(), times: Vec::new(), bytes_since_entry: 0, largest: None }
+        Self {
+            base_offset,
+            offsets: Vec::new(),
+            times: Vec::new(),
+            read_offsets: 0,
+            read_times: 0,
+            bytes_since_entry: 0,
+            largest: None,
+            added: None,
+            unproved: false,
+        }
     }
 
     /// Takes up what was read from files, as far as it is consistent and lies below `end` and `end_offset`. Batches from
@@ -99,19 +129,28 @@ impl IndexEntries {
             return Self::new(base_offset);
         }
         entries.largest = entries.times.last().copied();
+        entries.unproved = true;
+        (entries.read_offsets, entries.read_times) = entries.counts();
         entries
+    }
+
+    /// The last entry, which says where to go on.
+    pub(crate) fn last(&self) -> Indexed {
+        self.indexed(self.offsets.len())
     }
 
     /// Where the batch of the last entry stands: what lies before it is indexed completely.
     pub(crate) fn resume_position(&self) -> Position {
-        self.offsets.last().map_or(Position::ZERO, |last| Position(u64::from(last.position)))
+        self.last().position
     }
 
     /// Adds the next batch: first an entry when more than `interval_bytes` were added since the last one.
     pub(crate) fn add(&mut self, batch: IndexedBatch, interval_bytes: u64) {
         let Some(relative) = relative(batch.last_offset, self.base_offset) else { return };
-        if batch.max_timestamp > self.largest.map_or(Timestamp::NONE, |largest| largest.timestamp) {
-            self.largest = Some(TimeEntry { timestamp: batch.max_timestamp, relative });
+        let entry = TimeEntry { timestamp: batch.max_timestamp, relative };
+        if is_younger(entry, self.added) {
+            self.added = Some(entry);
+            self.raise_largest(Some(entry));
         }
         if self.bytes_since_entry > interval_bytes
             && let Some(position) = u32::try_from(batch.position.0).ok().filter(|&position| fits(position))
@@ -140,8 +179,15 @@ impl IndexEntries {
         self.add_time();
     }
 
+    fn raise_largest(&mut self, entry: Option<TimeEntry>) {
+        if let Some(entry) = entry.filter(|entry| is_younger(*entry, self.largest)) {
+            self.largest = Some(entry);
+        }
+    }
+
     fn add_time(&mut self) {
-        if let Some(largest) = self.largest
+        // An entry says that nothing before it is younger.
+        if let Some(largest) = self.largest.filter(|_| !self.unproved)
             && self.times.last().is_none_or(|last| last.timestamp < largest.timestamp)
         {
             self.times.push(largest);
@@ -149,27 +195,65 @@ impl IndexEntries {
     }
 
     /// A position at or before the batch that holds `offset`.
-    pub(crate) fn position_of(&self, offset: Offset) -> Position {
-        let below = self.offsets.partition_point(|entry| self.absolute(entry.relative) <= offset);
-        self.entry_position(below)
+    pub(crate) fn position_of(&self, offset: Offset) -> Indexed {
+        self.indexed(self.offsets.partition_point(|entry| self.absolute(entry.relative) <= offset))
     }
 
     /// The last indexed position at or before `position`.
-    pub(crate) fn position_before(&self, position: Position) -> Position {
-        let below = self.offsets.partition_point(|entry| u64::from(entry.position) <= position.0);
-        self.entry_position(below)
+    pub(crate) fn position_before(&self, position: Position) -> Indexed {
+        self.indexed(self.offsets.partition_point(|entry| u64::from(entry.position) <= position.0))
     }
 
-    fn entry_position(&self, count: usize) -> Position {
-        let entry = count.checked_sub(1).and_then(|index| self.offsets.get(index));
-        entry.map_or(Position::ZERO, |entry| Position(u64::from(entry.position)))
+    /// What the last of the first `count` entries says.
+    fn indexed(&self, count: usize) -> Indexed {
+        let entry = count.checked_sub(1).and_then(|index| self.offsets.get(index)).copied();
+        Indexed {
+            position: entry.map_or(Position::ZERO, |entry| Position(u64::from(entry.position))),
+            doubtful: entry.filter(|_| count <= self.read_offsets),
+        }
     }
 
-    /// An offset such that no record before it is younger than `timestamp` or as old.
-    pub(crate) fn offset_before(&self, timestamp: Timestamp) -> Offset {
+    /// Takes out an entry that does not tell the truth.
+    pub(crate) fn forget(&mut self, lying: OffsetEntry) {
+        if let Some(at) = self.offsets.iter().position(|entry| *entry == lying) {
+            self.offsets.remove(at);
+            self.read_offsets = self.read_offsets.saturating_sub(usize::from(at < self.read_offsets));
+        }
+    }
+
+    /// Takes out an entry that does not tell the truth.
+    pub(crate) fn forget_time(&mut self, lying: TimeEntry) {
+        if let Some(at) = self.times.iter().position(|entry| *entry == lying) {
+            self.times.remove(at);
+            self.read_times = self.read_times.saturating_sub(usize::from(at < self.read_times));
+        }
+    }
+
+    /// The last entry of the time index's file; `None`: there is none.
+    pub(crate) fn last_read_time(&self) -> Option<TimeEntry> {
+        self.read_times.checked_sub(1).and_then(|index| self.times.get(index)).copied()
+    }
+
+    /// Whether the largest timestamp rests on what a file says.
+    pub(crate) fn is_unproved(&self) -> bool {
+        self.unproved
+    }
+
+    /// Takes the largest timestamp of the batches up to some place, which was looked up in the batches. Those behind it
+    /// were added here.
+    pub(crate) fn prove(&mut self, found: Option<TimeEntry>) {
+        self.largest = found;
+        self.raise_largest(self.added);
+        self.unproved = false;
+    }
+
+    /// An offset such that no record before it is younger than `timestamp` or as old; and the entry that says so, where
+    /// it comes from a file: to be compared with its batch.
+    pub(crate) fn offset_before(&self, timestamp: Timestamp) -> (Offset, Option<TimeEntry>) {
         let below = self.times.partition_point(|entry| entry.timestamp <= timestamp);
-        let entry = below.checked_sub(1).and_then(|index| self.times.get(index));
-        entry.map_or(self.base_offset, |entry| self.absolute(entry.relative))
+        let entry = below.checked_sub(1).and_then(|index| self.times.get(index)).copied();
+        let offset = entry.map_or(self.base_offset, |entry| self.absolute(entry.relative));
+        (offset, entry.filter(|_| below <= self.read_times))
     }
 
     /// The largest timestamp and the last offset of the batch that has it, among batches that end before `end` and
@@ -222,7 +306,8 @@ impl IndexEntries {
         self.offsets.len() * size_of::<OffsetEntry>() + self.times.len() * size_of::<TimeEntry>()
     }
 
-    fn absolute(&self, relative: u32) -> Offset {
+    /// The offset of which an entry says how far it lies above the base offset.
+    pub(crate) fn absolute(&self, relative: u32) -> Offset {
         Offset(self.base_offset.0.saturating_add(i64::from(relative)))
     }
 }
@@ -231,6 +316,11 @@ impl IndexEntries {
 pub(crate) fn relative(offset: Offset, base: Offset) -> Option<u32> {
     let relative = offset.0.checked_sub(base.0)?;
     u32::try_from(relative).ok().filter(|&relative| fits(relative))
+}
+
+/// Whether an entry's timestamp is larger than that of the largest so far; timestamps below 0 are none.
+pub(crate) fn is_younger(entry: TimeEntry, largest: Option<TimeEntry>) -> bool {
+    entry.timestamp > largest.map_or(Timestamp::NONE, |largest| largest.timestamp)
 }
 
 fn fits(number: u32) -> bool {
@@ -286,14 +376,14 @@ mod tests {
     fn lookups_never_pass_the_batch_asked_for() {
         let entries = ten();
         for offset in 1000..1020 {
-            let position = entries.position_of(Offset(offset)).0;
+            let position = entries.position_of(Offset(offset)).position.0;
             let batch = (offset as u64 - 1000) / 2 * 100;
             assert!(position <= batch && batch - position <= 300, "{offset}: {position}");
         }
-        assert_eq!(entries.position_before(Position(599)), Position(300));
-        assert_eq!(entries.position_before(Position(600)), Position(600));
-        assert_eq!(entries.offset_before(Timestamp(52)), Offset(1000));
-        assert_eq!(entries.offset_before(Timestamp(53)), Offset(1007));
+        assert_eq!(entries.position_before(Position(599)).position, Position(300));
+        assert_eq!(entries.position_before(Position(600)).position, Position(600));
+        assert_eq!(entries.offset_before(Timestamp(52)).0, Offset(1000));
+        assert_eq!(entries.offset_before(Timestamp(53)).0, Offset(1007));
     }
 
     #[test]
@@ -305,6 +395,7 @@ mod tests {
             let (time_bytes, _) = whole.time_bytes(0, end_offset);
             let mut read =
                 IndexEntries::from_files(Offset(1000), &offset_bytes, &time_bytes, end_position, end_offset);
+            read.prove(read.last_read_time());
             for index in read.resume_position().0 / 100..10 {
                 let last = 1001 + 2 * index as i64;
                 read.add_resumed(batch(index * 100, last, 50 + (index as i64 % 7), 100), 250);

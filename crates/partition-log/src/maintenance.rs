@@ -24,7 +24,7 @@ use crate::{PartitionLog, files};
 const FLUSH_BYTES: u64 = 64 << 20;
 /// Snapshots at or below the recovery point that are kept: the newest, and one should that be unreadable.
 const SNAPSHOTS_KEPT: usize = 2;
-/// Sealed segments of which one job learns the largest timestamp.
+/// Segments of which one job learns the largest timestamp.
 const LEARN_MAX: usize = 16;
 
 /// Suffix of Kafka's producer snapshots.
@@ -76,7 +76,7 @@ impl MaintenanceJob {
         }
         for (segment, index) in &self.learn {
             // A segment that cannot be read keeps its timestamp unknown; reading it will say why.
-            let _ = index.ask(segment, &self.source, ReadMode::Blocking, |_| ());
+            let _ = index.largest(segment, &self.source, ReadMode::Blocking);
         }
         self.flush.as_ref().map_or(Ok(()), Flush::run)
     }
@@ -99,10 +99,10 @@ impl Flush {
         if let Some(epochs) = &self.epochs {
             files::replace(disk, &directory.join(EPOCHS), epochs.as_bytes())?;
         }
-        // The names so far must be durable before the snapshot is: it says that nothing before it need be read again.
-        files::sync_directory(disk, directory)?;
         let (offset, snapshot, windows) = &self.snapshot;
         files::replace(disk, &files::path(directory, *offset, WINDOWS), windows)?;
+        // The names so far must be durable before the snapshot is: it says that nothing before it need be read again.
+        files::sync_directory(disk, directory)?;
         files::replace(disk, &files::path(directory, *offset, SNAPSHOT), snapshot)?;
         files::sync_directory(disk, directory)?;
         for offset in &self.obsolete {
@@ -222,15 +222,15 @@ impl PartitionLog {
         }
     }
 
-    /// Sealed segments whose largest timestamp retention must know and nobody has looked up yet.
+    /// Segments whose largest timestamp is to be looked up: sealed ones when retention must know it, and whatever the index
+    /// goes on from what a file said.
     fn unknown_timestamps(&self) -> Vec<(Arc<Segment>, Arc<SegmentIndex>)> {
-        if !self.config.delete || self.config.retention_ms.is_none() {
-            return Vec::new();
-        }
-        let sealed = self.wal.segments().iter().rev().skip(1).rev();
-        let pairs = sealed.filter_map(|segment| {
+        let retention = self.config.delete && self.config.retention_ms.is_some();
+        let active = self.wal.segments().last().map(|segment| segment.base_offset());
+        let pairs = self.wal.segments().iter().filter_map(|segment| {
             let index = &self.slot(segment.base_offset())?.index;
-            index.known_largest().is_none().then(|| (segment.clone(), index.clone()))
+            let wanted = index.is_unproved() || retention && Some(segment.base_offset()) != active;
+            (wanted && index.known_largest().is_none()).then(|| (segment.clone(), index.clone()))
         });
         pairs.take(LEARN_MAX).collect()
     }

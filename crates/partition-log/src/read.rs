@@ -182,8 +182,9 @@ impl ReadPlan {
     ) -> Result<(), PlanError> {
         let Some(previous) = previous.filter(|_| !self.holes) else { return Ok(()) };
         let last = Offset(part.segment.base_offset().0.saturating_sub(1));
-        let from =
-            previous.index.ask(&previous.segment, &self.source, mode, |entries| entries.position_of(last))?;
+        let from = previous
+            .index
+            .begin(&previous.segment, &self.source, mode, |entries| entries.position_of(last))?;
         match find_batch(previous, &self.source, from, previous.end, last, mode)? {
             Some(_) => Ok(()),
             None => Err(PlanError::Corrupt {
@@ -203,7 +204,8 @@ impl ReadPlan {
     /// known.
     fn end_of(&self, part: &PlanSegment, mode: ReadMode) -> Result<Position, PlanError> {
         let Some(stop) = self.stop_before else { return Ok(part.end) };
-        let from = part.index.ask(&part.segment, &self.source, mode, |entries| entries.position_of(stop))?;
+        let from =
+            part.index.begin(&part.segment, &self.source, mode, |entries| entries.position_of(stop))?;
         let found = find_batch(part, &self.source, from, part.end, stop, mode)?;
         Ok(found.map_or(part.end, |(position, _)| position))
     }
@@ -220,7 +222,7 @@ impl ReadPlan {
             return Ok((end > Position::ZERO).then_some(Position::ZERO));
         }
         let from =
-            part.index.ask(&part.segment, &self.source, mode, |entries| entries.position_of(offset))?;
+            part.index.begin(&part.segment, &self.source, mode, |entries| entries.position_of(offset))?;
         let found = find_batch(part, &self.source, from, end, offset, mode)?;
         Ok(found.map(|(position, _)| position))
     }
@@ -241,7 +243,7 @@ impl ReadPlan {
             return Ok(Stretch { start, stop: end, next_offset: None });
         }
         let before = |entries: &crate::index::IndexEntries| entries.position_before(limit);
-        let from = part.index.ask(&part.segment, &self.source, mode, before)?.max(start);
+        let from = part.index.begin(&part.segment, &self.source, mode, before)?.max(start);
         let whole_first = first && self.request.at_least_one_batch;
         let mut stretch = Stretch { start, stop: from, next_offset: None };
         visit_headers(&part.segment, self.source.format.as_ref(), from, end, mode, |position, header, _| {

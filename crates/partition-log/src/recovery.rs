@@ -6,6 +6,7 @@
 //! epoch where readers may have seen records that are gone, durably. Only then may anything be appended or answered.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use highwater_disk::{Disk, DiskError, Entry, EntryKind, Operation};
 use highwater_types::{LeaderEpoch, Offset, Timestamp};
@@ -14,10 +15,12 @@ use highwater_wal::{LogPoint, RecoverFrom, RecoveryReport, Wal};
 use crate::leader_epochs::LeaderEpochs;
 use crate::log::{kafka_format, wal_options};
 use crate::maintenance::{EPOCHS, SNAPSHOT, WINDOWS};
-use crate::producer_snapshot::{decode_snapshot, decode_windows};
+use crate::producer_snapshot::{decode_snapshot, decode_windows, encode_snapshot};
 use crate::producer_state::ProducerState;
+use crate::repair::keep;
 use crate::retention::{DELETED, LOG};
 use crate::segment::{INDEX, TIME_INDEX, TXN_INDEX};
+use crate::sums::SUM;
 use crate::transactions::{AbortedTxn, decode_index};
 use crate::{
     LogCheckpoint, LogConfig, LogEnvironment, LogError, PartitionLog, files, holes, metadata_file, replay,
@@ -48,24 +51,34 @@ pub struct LogRecovery {
     pub epoch_raised: bool,
     /// The leader epoch.
     pub leader_epoch: LeaderEpoch,
+    /// Directories that stood where a hint belongs, by their new names.
+    pub kept: Vec<PathBuf>,
 }
 
 /// The hints in a directory.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
-    segments: BTreeSet<Offset>,
-    snapshots: BTreeSet<Offset>,
+    pub(crate) segments: BTreeSet<Offset>,
+    pub(crate) snapshots: BTreeSet<Offset>,
+    /// Of producers' windows, which are written before their snapshot.
+    windows: BTreeSet<Offset>,
     aborted: BTreeSet<Offset>,
-    indexes: Vec<(Offset, &'static str)>,
+    pub(crate) indexes: Vec<(Offset, &'static str)>,
     leftovers: Vec<String>,
+    /// Directories with the name of a hint.
+    foreign: Vec<String>,
+    /// Directories in the place of aborted transactions.
+    no_aborted: Vec<String>,
     /// Offsets may be missing between batches.
-    holes: bool,
+    pub(crate) holes: bool,
 }
 
 /// What replay starts from.
 pub(crate) struct Basis {
     /// Producers before this offset are known; `None`: nothing is.
     pub(crate) replay_from: Option<Offset>,
+    /// The leader epochs before `replay_from` are known too.
+    pub(crate) epochs_known: bool,
     /// Segments below this place have complete index files.
     pub(crate) indexed_to: LogPoint,
     /// Aborted transactions whose markers lie before `replay_from`, by segment.
@@ -91,6 +104,7 @@ impl PartitionLog {
         let directory = environment.directory.clone();
         metadata_file::check(disk.as_ref(), &directory, environment.id.topic_id)?;
         let found = scan(disk.as_ref(), &directory)?;
+        let mut kept = set_aside(disk.as_ref(), &directory, &found.foreign)?;
         let (wal, report) = Wal::recover(
             disk.clone(),
             directory.clone(),
@@ -110,16 +124,23 @@ impl PartitionLog {
             log.log_start_offset = start.max(first.base_offset()).min(log.wal.staged_end().offset);
         }
         let hints = log.remove_stale_hints(scan(disk.as_ref(), &directory)?)?;
+        let no_aborted = hints.no_aborted.clone();
         let (known_epoch, epochs_known) = log.read_epochs(&from)?;
         let basis = log.read_basis(&from, &hints, epochs_known)?;
         log.recovery_point = basis.indexed_to;
         log.snapshots = hints.snapshots;
         let replayed_batches = replay::replay(&mut log, basis)?;
         log.producers.on_high_watermark(log.wal.synced_end().offset);
-        let visible_may_be_gone = !from.clean && !log.config.sync_policy.waits_for_sync();
+        let doubtful = from.checkpoint.is_some_and(|checkpoint| checkpoint.suspect.is_some());
+        let visible_may_be_gone = !from.clean && (doubtful || !log.config.sync_policy.waits_for_sync());
         let epoch_raised = log.settle_epoch(known_epoch, report.unproven || visible_may_be_gone)?;
+        if !no_aborted.is_empty() {
+            // Their files must be made before a start finds nothing in their place: that would mean that nothing aborted.
+            kept.extend(set_aside(disk.as_ref(), &directory, &no_aborted)?);
+            log.flush_now()?;
+        }
         let leader_epoch = log.leader_epoch;
-        Ok((log, LogRecovery { segments: report, replayed_batches, epoch_raised, leader_epoch }))
+        Ok((log, LogRecovery { segments: report, replayed_batches, epoch_raised, leader_epoch, kept }))
     }
 
     /// Removes files that speak of what is not there, so that they cannot come true later.
@@ -137,15 +158,33 @@ impl PartitionLog {
         {
             removed |= files::remove(disk, &files::path(directory, *base_offset, suffix))?;
         }
-        for offset in hints.snapshots.split_off(&end.next()) {
+        let beyond = hints.snapshots.split_off(&end.next());
+        if !beyond.is_empty() && hints.snapshots.is_empty() {
+            hints.snapshots.extend(self.keep_beginning()?);
+        }
+        for offset in beyond {
             removed |= files::remove(disk, &files::path(directory, offset, SNAPSHOT))?;
-            removed |= files::remove(disk, &files::path(directory, offset, WINDOWS))?;
+        }
+        for offset in hints.windows.difference(&hints.snapshots) {
+            removed |= files::remove(disk, &files::path(directory, *offset, WINDOWS))?;
         }
         hints.aborted.retain(|base_offset| bases.contains(base_offset));
         if removed {
             files::sync_directory(disk, directory)?;
         }
         Ok(hints)
+    }
+
+    /// Before the last snapshot goes, puts one without producers where the first segment begins: without any, the next
+    /// recovery would take a log that does not begin at 0 for the rest of one ([`wal_start`]).
+    fn keep_beginning(&self) -> Result<Option<Offset>, LogError> {
+        let first = self.wal.segments().first().map(|segment| segment.base_offset());
+        let Some(base_offset) = first.filter(|first| *first > Offset::ZERO) else { return Ok(None) };
+        let (disk, directory) = (self.environment.disk.as_ref(), self.directory());
+        let path = files::path(directory, base_offset, SNAPSHOT);
+        files::replace(disk, &path, &encode_snapshot(&ProducerState::default()))?;
+        files::sync_directory(disk, directory)?;
+        Ok(Some(base_offset))
     }
 
     /// Reads the epochs as far as they lie below the end. Returns the highest epoch ever heard of, and whether the file
@@ -170,16 +209,12 @@ impl PartitionLog {
         epochs_known: bool,
     ) -> Result<Basis, LogError> {
         let indexed_to = self.indexed_to(from);
-        let empty = self.wal.segments().is_empty();
-        let nothing = Basis { replay_from: None, indexed_to, aborted: Vec::new() };
-        if !epochs_known && !empty {
-            return Ok(nothing);
-        }
+        let nothing = Basis { replay_from: None, epochs_known, indexed_to, aborted: Vec::new() };
         let Some((offset, producers)) = self.read_snapshot(hints)? else { return Ok(nothing) };
         let Some(aborted) = self.read_aborted(hints, offset)? else { return Ok(nothing) };
         self.max_producer_id = self.max_producer_id.max(producers.max_producer_id());
         self.producers = producers;
-        Ok(Basis { replay_from: Some(offset), indexed_to, aborted })
+        Ok(Basis { replay_from: Some(offset), epochs_known, indexed_to, aborted })
     }
 
     /// The recovery point, if it still is a place in this log.
@@ -210,6 +245,9 @@ impl PartitionLog {
 
     /// The aborted transactions decided before `before`, by segment; `None` when a file is damaged.
     fn read_aborted(&self, hints: &Hints, before: Offset) -> Result<Option<AbortedBySegment>, LogError> {
+        if !hints.no_aborted.is_empty() {
+            return Ok(None);
+        }
         let mut all = Vec::new();
         for &base_offset in &hints.aborted {
             let path = files::path(self.directory(), base_offset, TXN_INDEX);
@@ -264,14 +302,36 @@ fn wal_start(from: &RecoverLog, hints: &Hints) -> RecoverFrom {
 }
 
 /// Lists the hints of a directory.
-fn scan(disk: &dyn Disk, directory: &std::path::Path) -> Result<Hints, LogError> {
+pub(crate) fn scan(disk: &dyn Disk, directory: &Path) -> Result<Hints, LogError> {
     let mut hints = Hints::default();
     for entry in disk.list(directory).map_err(DiskError::at(Operation::List, directory))? {
-        if entry.kind == EntryKind::File {
-            hints.note(entry);
+        match entry.kind {
+            EntryKind::File => hints.note(entry),
+            EntryKind::Directory if files::parse_name(&entry.name, TXN_INDEX).is_some() => {
+                hints.no_aborted.push(entry.name);
+            }
+            EntryKind::Directory if is_hint(&entry.name) => hints.foreign.push(entry.name),
+            _ => {}
         }
     }
     Ok(hints)
+}
+
+fn is_hint(name: &str) -> bool {
+    let suffixes = [INDEX, TIME_INDEX, SUM, SNAPSHOT, WINDOWS];
+    name == EPOCHS || suffixes.iter().any(|suffix| files::parse_name(name, suffix).is_some())
+}
+
+/// Gives directories other names that stand where a hint is to be written.
+fn set_aside(disk: &dyn Disk, directory: &Path, names: &[String]) -> Result<Vec<PathBuf>, LogError> {
+    let mut kept = Vec::new();
+    for name in names {
+        kept.extend(keep(disk, directory, name)?);
+    }
+    if !kept.is_empty() {
+        files::sync_directory(disk, directory)?;
+    }
+    Ok(kept)
 }
 
 impl Hints {
@@ -283,12 +343,9 @@ impl Hints {
         }
         self.holes |= name == holes::NAME;
         self.segments.extend(files::parse_name(&name, LOG));
-        for suffix in [SNAPSHOT, WINDOWS] {
-            if let Some(offset) = files::parse_name(&name, suffix) {
-                self.snapshots.insert(offset);
-            }
-        }
-        for suffix in [INDEX, TIME_INDEX, TXN_INDEX] {
+        self.snapshots.extend(files::parse_name(&name, SNAPSHOT));
+        self.windows.extend(files::parse_name(&name, WINDOWS));
+        for suffix in [INDEX, TIME_INDEX, TXN_INDEX, SUM] {
             if let Some(base_offset) = files::parse_name(&name, suffix) {
                 self.indexes.push((base_offset, suffix));
                 if suffix == TXN_INDEX {
@@ -296,5 +353,41 @@ impl Hints {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use highwater_disk::OpenMode;
+    use highwater_disk::sim::SimDisk;
+    use highwater_types::{Position, ProducerId};
+
+    use super::*;
+
+    /// What recovery begins with under such names, a log start of 41 and a recovery point of 57.
+    fn begins_with(names: &[&str]) -> RecoverFrom {
+        let disk = SimDisk::new(1);
+        for name in names {
+            disk.open(name.as_ref(), OpenMode::CreateNew).unwrap();
+        }
+        let checkpoint = LogCheckpoint {
+            recovery_point: LogPoint { offset: Offset(57), segment: Offset(50), position: Position(9) },
+            log_start_offset: Offset(41),
+            leader_epoch: LeaderEpoch(0),
+            max_producer_id: ProducerId(0),
+            suspect: None,
+        };
+        let from = RecoverLog { checkpoint: Some(checkpoint), ..RecoverLog::default() };
+        wal_start(&from, &scan(disk.as_ref(), "/".as_ref()).unwrap())
+    }
+
+    #[test]
+    fn windows_whose_snapshot_was_never_written_let_no_segment_go() {
+        let log = |base: u64| format!("{base:020}.log");
+        let snapshot = |offset: u64, suffix: &str| format!("{offset:020}.{suffix}");
+        let mut names = vec![log(28), log(40), log(50), snapshot(37, SNAPSHOT), snapshot(37, WINDOWS)];
+        names.push(snapshot(40, WINDOWS));
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(begins_with(&names).log_start_offset, Offset(37), "markers from 37 on are still needed");
     }
 }

@@ -20,6 +20,8 @@ struct Start {
     index_from: Option<Position>,
     /// Producers are followed from this offset on; `None`: from the first.
     replay_from: Option<Offset>,
+    /// Leader epochs are followed from the first batch on.
+    all_epochs: bool,
     /// The first header that is read.
     from: Position,
 }
@@ -35,7 +37,7 @@ pub(crate) fn replay(log: &mut PartitionLog, basis: Basis) -> Result<u64, LogErr
         let needs_index = segment.base_offset() >= basis.indexed_to.segment || is_last;
         let needs_replay = basis.replay_from.is_none_or(|from| from < end_offset);
         let start = add_slot(log, segment, &basis, needs_index, needs_replay)?;
-        if needs_index || needs_replay {
+        if needs_index || needs_replay || !basis.epochs_known {
             count += replay_segment(log, segment, &start)?;
         }
         if needs_index && !is_last {
@@ -62,13 +64,14 @@ fn add_slot(
     let (index, index_from) = if needs_index {
         let entries = if base_offset == basis.indexed_to.segment {
             let (end, end_offset) = (basis.indexed_to.position, basis.indexed_to.offset);
-            read_files(base_offset, &log.source, end, end_offset)?
+            read_files(base_offset, &log.source, end, end_offset)
         } else {
             IndexEntries::new(base_offset)
         };
-        (stored.offsets, stored.times) = entries.counts();
-        let from = entries.resume_position();
-        (SegmentIndex::loaded(entries, base_offset), Some(from))
+        let index = SegmentIndex::loaded(entries, base_offset);
+        let from = index.begin(segment, &log.source, ReadMode::Blocking, IndexEntries::last)?;
+        (stored.offsets, stored.times) = index.if_loaded(IndexEntries::counts).unwrap_or_default();
+        (index, Some(from))
     } else {
         (SegmentIndex::stored(base_offset), None)
     };
@@ -76,13 +79,15 @@ fn add_slot(
     let replay_position = if !needs_replay || wanted <= base_offset {
         needs_replay.then_some(Position::ZERO)
     } else {
-        Some(index.ask(segment, &log.source, ReadMode::Blocking, |entries| entries.position_of(wanted))?)
+        let near = |entries: &IndexEntries| entries.position_of(wanted);
+        Some(index.begin(segment, &log.source, ReadMode::Blocking, near)?)
     };
-    let from = index_from.into_iter().chain(replay_position).min().unwrap_or_default();
+    let epochs_from = (!basis.epochs_known).then_some(Position::ZERO);
+    let from = [index_from, replay_position, epochs_from].into_iter().flatten().min().unwrap_or_default();
     let known = basis.aborted.iter().find(|(base, _)| *base == base_offset);
     index.set_aborted(known.map(|(_, entries)| entries.clone()).unwrap_or_default());
     log.slots.push(Slot { index: index.into(), stored, aborted_changed: needs_replay });
-    Ok(Start { index_from, replay_from, from })
+    Ok(Start { index_from, replay_from, all_epochs: !basis.epochs_known, from })
 }
 
 fn replay_segment(log: &mut PartitionLog, segment: &Arc<Segment>, start: &Start) -> Result<u64, LogError> {
@@ -109,7 +114,11 @@ fn replay_segment(log: &mut PartitionLog, segment: &Arc<Segment>, start: &Start)
                 }
                 resumed = true;
             }
-            if start.replay_from.is_none_or(|from| header.base_offset >= from) {
+            let replayed = start.replay_from.is_none_or(|from| header.base_offset >= from);
+            if replayed || start.all_epochs {
+                log.epochs_changed |= log.epochs.assign(header.leader_epoch, header.base_offset);
+            }
+            if replayed {
                 follow(log, segment, position, header, bytes)?;
             }
             Ok(true)
@@ -118,7 +127,7 @@ fn replay_segment(log: &mut PartitionLog, segment: &Arc<Segment>, start: &Start)
     Ok(count)
 }
 
-/// Takes one batch into producers, transactions and epochs.
+/// Takes one batch into producers and transactions.
 fn follow(
     log: &mut PartitionLog,
     segment: &Arc<Segment>,
@@ -126,7 +135,6 @@ fn follow(
     header: &EntryHeader,
     bytes: &[u8],
 ) -> Result<(), PlanError> {
-    log.epochs_changed |= log.epochs.assign(header.leader_epoch, header.base_offset);
     let unreadable = |_| PlanError::Corrupt {
         file: segment.path(),
         position,

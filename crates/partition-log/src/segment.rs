@@ -4,7 +4,8 @@
 //!
 //! The indexes of the active segment live in memory. Those of a sealed one are loaded from their files when they are
 //! asked for, completed by hopping from their last good entry to the segment's end, and dropped again when they were not
-//! used for a while.
+//! used for a while. Files are hints: one that cannot be read is as good as none, and an entry from one is compared with
+//! its batch before anything rests on it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use highwater_types::{Offset, Position, Timestamp};
 use highwater_wal::{EntryFormat, EntryHeader, ReadMode, ReadProblem, Segment, hop};
 use parking_lot::RwLock;
 
-use crate::index::{IndexEntries, IndexedBatch};
+use crate::index::{IndexEntries, Indexed, IndexedBatch, TimeEntry, is_younger, relative};
 use crate::transactions::AbortedTxn;
 use crate::{PlanError, files};
 
@@ -109,6 +110,13 @@ impl SegmentIndex {
     pub(crate) fn finish(&self) {
         if let State::Loaded(entries) = &mut *self.state.write() {
             entries.finish();
+            self.note_largest(entries);
+        }
+    }
+
+    /// Notes the largest timestamp if it is proved.
+    fn note_largest(&self, entries: &IndexEntries) {
+        if !entries.is_unproved() {
             *self.largest.write() = Some(entries.largest_timestamp().unwrap_or(Timestamp::NONE));
         }
     }
@@ -140,7 +148,7 @@ impl SegmentIndex {
                 return Err(PlanError::WouldBlock);
             }
             let loaded = load(segment, source)?;
-            *self.largest.write() = Some(loaded.largest_timestamp().unwrap_or(Timestamp::NONE));
+            self.note_largest(&loaded);
             *self.state.write() = State::Loaded(loaded);
         }
         let guard = self.state.read();
@@ -151,10 +159,152 @@ impl SegmentIndex {
         }
     }
 
+    /// Where to begin a search that `choose` answers. An entry that does not tell of the batch that stands there is
+    /// forgotten, and the one before it taken.
+    pub(crate) fn begin(
+        &self,
+        segment: &Segment,
+        source: &IndexSource,
+        mode: ReadMode,
+        choose: impl Fn(&IndexEntries) -> Indexed,
+    ) -> Result<Position, PlanError> {
+        loop {
+            let ask = |entries: &IndexEntries| {
+                let found = choose(entries);
+                (found, found.doubtful.map(|entry| entries.absolute(entry.relative)))
+            };
+            let (found, last_offset) = self.ask(segment, source, mode, ask)?;
+            let (Some(entry), Some(last_offset)) = (found.doubtful, last_offset) else {
+                return Ok(found.position);
+            };
+            let batch = batch_at(segment, source, found.position, mode)?;
+            if batch.is_some_and(|batch| batch.last_offset == last_offset) {
+                return Ok(found.position);
+            }
+            self.if_writable(|entries| entries.forget(entry));
+        }
+    }
+
+    /// The offset from which on records may be as young as `timestamp`. An entry that tells of no batch is forgotten.
+    pub(crate) fn begin_at_time(
+        &self,
+        segment: &Segment,
+        source: &IndexSource,
+        mode: ReadMode,
+        timestamp: Timestamp,
+    ) -> Result<Offset, PlanError> {
+        loop {
+            let (offset, doubtful) =
+                self.ask(segment, source, mode, |entries| entries.offset_before(timestamp))?;
+            match doubtful {
+                Some(entry) if self.batch_of(segment, source, mode, entry, offset)?.is_none() => {
+                    self.if_writable(|entries| entries.forget_time(entry));
+                }
+                _ => return Ok(offset),
+            }
+        }
+    }
+
+    /// The position of the batch that an entry of the time index tells of, which ends at `last_offset`; `None`: there is
+    /// none such.
+    fn batch_of(
+        &self,
+        segment: &Segment,
+        source: &IndexSource,
+        mode: ReadMode,
+        entry: TimeEntry,
+        last_offset: Offset,
+    ) -> Result<Option<Position>, PlanError> {
+        let from = self.begin(segment, source, mode, |entries| entries.position_of(last_offset))?;
+        let mut found = None;
+        visit_headers(segment, source.format.as_ref(), from, segment.end(), mode, |position, header, _| {
+            let is_it = header.last_offset == last_offset && header.max_timestamp == entry.timestamp;
+            found = is_it.then_some(position);
+            Ok(header.last_offset < last_offset)
+        })?;
+        Ok(found)
+    }
+
+    /// The largest timestamp, [`Timestamp::NONE`] when no batch has one. Where only a file tells it, that is proved: its
+    /// last entry is compared with the batch, and what follows that is looked at, so that a file that was cut or has
+    /// rotted does not make a segment look older than it is.
+    ///
+    /// # Errors
+    /// As [`SegmentIndex::ask`].
+    pub(crate) fn largest(
+        &self,
+        segment: &Segment,
+        source: &IndexSource,
+        mode: ReadMode,
+    ) -> Result<Timestamp, PlanError> {
+        match self.known_largest() {
+            Some(known) => Ok(known),
+            None => self.prove_largest(segment, source, mode),
+        }
+    }
+
+    /// As [`SegmentIndex::largest`]; also the entries speak of it then. Those that were let go and read again need not:
+    /// where the index went on from what a file said, the file may lack the last ones.
+    ///
+    /// # Errors
+    /// As [`SegmentIndex::ask`].
+    pub(crate) fn largest_in_entries(
+        &self,
+        segment: &Segment,
+        source: &IndexSource,
+        mode: ReadMode,
+    ) -> Result<Timestamp, PlanError> {
+        let unproved = self.ask(segment, source, mode, IndexEntries::is_unproved)?;
+        if unproved { self.prove_largest(segment, source, mode) } else { self.largest(segment, source, mode) }
+    }
+
+    fn prove_largest(
+        &self,
+        segment: &Segment,
+        source: &IndexSource,
+        mode: ReadMode,
+    ) -> Result<Timestamp, PlanError> {
+        let mut from = Position::ZERO;
+        let mut largest = None;
+        while let Some(entry) = self.ask(segment, source, mode, IndexEntries::last_read_time)? {
+            let last_offset = Offset(self.base_offset.0.saturating_add(i64::from(entry.relative)));
+            if let Some(position) = self.batch_of(segment, source, mode, entry, last_offset)? {
+                (from, largest) = (position, Some(entry));
+                break;
+            }
+            self.if_writable(|entries| entries.forget_time(entry));
+        }
+        visit_headers(segment, source.format.as_ref(), from, segment.end(), mode, |_, header, _| {
+            if let Some(relative) = relative(header.last_offset, self.base_offset) {
+                let entry = TimeEntry { timestamp: header.max_timestamp, relative };
+                largest = Some(entry).filter(|entry| is_younger(*entry, largest)).or(largest);
+            }
+            Ok(true)
+        })?;
+        self.if_writable(|entries| entries.prove(largest));
+        let found = largest.map_or(Timestamp::NONE, |largest| largest.timestamp);
+        Ok(self.known_largest().unwrap_or(found))
+    }
+
+    /// Whether the entries are in memory and the largest timestamp rests on what a file says.
+    pub(crate) fn is_unproved(&self) -> bool {
+        matches!(&*self.state.read(), State::Loaded(entries) if entries.is_unproved())
+    }
+
+    fn if_writable(&self, change: impl FnOnce(&mut IndexEntries)) {
+        if let State::Loaded(entries) = &mut *self.state.write() {
+            change(entries);
+        }
+    }
+
     /// Largest timestamp, where it is known without reading: [`Timestamp::NONE`] when no batch has one.
     pub(crate) fn known_largest(&self) -> Option<Timestamp> {
         let known = *self.largest.read();
-        known.or_else(|| self.if_loaded(|entries| entries.largest_timestamp().unwrap_or(Timestamp::NONE)))
+        let ask = |entries: &IndexEntries| {
+            let largest = entries.largest_timestamp().unwrap_or(Timestamp::NONE);
+            (!entries.is_unproved()).then_some(largest)
+        };
+        known.or_else(|| self.if_loaded(ask).flatten())
     }
 
     /// Drops the entries of a sealed segment, whose files are complete, if they were not used since the last call.
@@ -166,6 +316,7 @@ impl SegmentIndex {
         match &*state {
             State::Loaded(entries) => {
                 let freed = entries.memory();
+                self.note_largest(entries);
                 *state = State::Stored;
                 freed
             }
@@ -200,26 +351,45 @@ impl IndexedBatch {
     }
 }
 
-/// The entries in a segment's index files, as far as they are consistent and below `end`.
+/// The header of the batch at `position`; `None`: there stands none.
+fn batch_at(
+    segment: &Segment,
+    source: &IndexSource,
+    position: Position,
+    mode: ReadMode,
+) -> Result<Option<EntryHeader>, PlanError> {
+    let mut found = None;
+    let visited =
+        visit_headers(segment, source.format.as_ref(), position, segment.end(), mode, |_, header, _| {
+            found = Some(*header);
+            Ok(false)
+        });
+    match visited {
+        Ok(()) | Err(PlanError::Corrupt { .. }) => Ok(found),
+        Err(error) => Err(error),
+    }
+}
+
+/// The entries in a segment's index files, as far as these can be read, are consistent and lie below `end`.
 pub(crate) fn read_files(
     base_offset: Offset,
     source: &IndexSource,
     end: Position,
     end_offset: Offset,
-) -> Result<IndexEntries, PlanError> {
+) -> IndexEntries {
     // An index never has more entries than its segment has batches, and a batch has at least 61 bytes.
     let size_max = end.0;
     let read = |suffix| {
         let path = files::path(&source.directory, base_offset, suffix);
-        files::read(source.disk.as_ref(), &path, size_max).map(Option::unwrap_or_default)
+        files::read(source.disk.as_ref(), &path, size_max).ok().flatten().unwrap_or_default()
     };
-    Ok(IndexEntries::from_files(base_offset, &read(INDEX)?, &read(TIME_INDEX)?, end, end_offset))
+    IndexEntries::from_files(base_offset, &read(INDEX), &read(TIME_INDEX), end, end_offset)
 }
 
 /// Reads the files of a sealed segment and completes what they lack.
 fn load(segment: &Segment, source: &IndexSource) -> Result<IndexEntries, PlanError> {
     let (base, end) = (segment.base_offset(), segment.end());
-    let entries = read_files(base, source, end, Offset(i64::MAX))?;
+    let entries = read_files(base, source, end, Offset(i64::MAX));
     let completed = complete(entries, segment, source, end, |_, _| ()).or_else(|error| match error {
         // The files may lead to a place where no batch begins; then the segment alone decides.
         PlanError::Corrupt { .. } => complete(IndexEntries::new(base), segment, source, end, |_, _| ()),

@@ -75,12 +75,11 @@ impl TimestampPlan {
         mode: ReadMode,
     ) -> Result<Option<TimestampedOffset>, PlanError> {
         for part in &self.segments {
-            if self.largest_of(part, mode)? < timestamp {
+            if part.index.largest(&part.segment, &self.source, mode)? < timestamp {
                 continue;
             }
-            let from = part.index.ask(&part.segment, &self.source, mode, |entries| {
-                entries.position_of(entries.offset_before(timestamp).max(self.log_start_offset))
-            })?;
+            let first = part.index.begin_at_time(&part.segment, &self.source, mode, timestamp)?;
+            let from = self.begin(part, mode, first.max(self.log_start_offset))?;
             let mut result = None;
             self.visit(part, from, mode, |found| {
                 if found.header.max_timestamp >= timestamp
@@ -97,14 +96,9 @@ impl TimestampPlan {
         Ok(None)
     }
 
-    /// The largest timestamp of a segment, unsettled batches included.
-    fn largest_of(&self, part: &PlanSegment, mode: ReadMode) -> Result<Timestamp, PlanError> {
-        if let Some(largest) = part.index.known_largest() {
-            return Ok(largest);
-        }
-        part.index.ask(&part.segment, &self.source, mode, |entries| {
-            entries.largest_timestamp().unwrap_or(Timestamp::NONE)
-        })
+    /// Where to begin hopping to the batch that holds `offset`.
+    fn begin(&self, part: &PlanSegment, mode: ReadMode, offset: Offset) -> Result<Position, PlanError> {
+        part.index.begin(&part.segment, &self.source, mode, |entries| entries.position_of(offset))
     }
 
     fn largest(&self, mode: ReadMode) -> Result<Option<TimestampedOffset>, PlanError> {
@@ -126,11 +120,11 @@ impl TimestampPlan {
             return Ok(None);
         };
         let offset = offset.max(self.log_start_offset);
-        let from =
-            part.index.ask(&part.segment, &self.source, mode, |entries| entries.position_of(offset))?;
+        let from = self.begin(part, mode, offset)?;
         let mut result = None;
         self.visit(part, from, mode, |found| {
-            if found.header.max_timestamp == timestamp && found.header.last_offset() >= offset {
+            // The batch within which the log starts may have had a larger one.
+            if found.header.max_timestamp >= timestamp && found.header.last_offset() >= offset {
                 result = self.record_in(part, found, mode, |stamp| stamp == timestamp)?;
             }
             Ok(result.is_none())
@@ -139,32 +133,67 @@ impl TimestampPlan {
     }
 
     /// The largest timestamp below the bound and the last offset of the batch that has it. The index may know younger
-    /// batches above the bound; then the batches since its last entry below are looked at.
+    /// batches above the bound; then the batches since the entry before are looked at.
     fn largest_in(
         &self,
         part: &PlanSegment,
         mode: ReadMode,
     ) -> Result<Option<(Timestamp, Offset)>, PlanError> {
         let bound = self.bound;
-        let (mut best, known, from) = part.index.ask(&part.segment, &self.source, mode, |entries| {
-            let best = entries.largest_before(bound).filter(|(_, offset)| *offset >= self.log_start_offset);
-            let known = best.map(|(timestamp, _)| timestamp) == entries.largest_timestamp();
-            // Without a candidate above the log's start, everything from there on must be looked at.
-            let last = Offset(bound.0.saturating_sub(1));
-            let from = if best.is_some() { last } else { self.log_start_offset };
-            (best, known, entries.position_of(from))
+        let largest = part.index.largest_in_entries(&part.segment, &self.source, mode)?;
+        let cut = self.cut_by_the_start(part, mode)?;
+        let floor = cut.map_or(self.log_start_offset, |(last, _)| last.next());
+        let (mut best, known) = part.index.ask(&part.segment, &self.source, mode, |entries| {
+            let best = entries.largest_before(bound).filter(|(_, offset)| *offset >= floor);
+            (best, best.map_or(Timestamp::NONE, |(timestamp, _)| timestamp) == largest)
         })?;
         if !known {
+            // What is behind the entry may be younger; without one above the log's start, everything from there on.
+            let from = self.begin(part, mode, best.map_or(floor, |(_, offset)| offset))?;
             self.visit(part, from, mode, |found| {
                 let (timestamp, offset) = (found.header.max_timestamp, found.header.last_offset());
-                let readable = timestamp.0 >= 0 && offset >= self.log_start_offset;
+                let readable = timestamp.0 >= 0 && offset >= floor;
                 if readable && best.is_none_or(|(best, _)| timestamp > best) {
                     best = Some((timestamp, offset));
                 }
                 Ok(true)
             })?;
         }
+        // It comes before all others: they must be larger.
+        if let Some((last, Some(timestamp))) = cut
+            && best.is_none_or(|(best, _)| best <= timestamp)
+        {
+            best = Some((timestamp, last));
+        }
         Ok(best)
+    }
+
+    /// The batch within which the log starts, if it is in this segment: its last offset, and the largest timestamp of the
+    /// records that are left of it. Its header and the index speak of the others too.
+    fn cut_by_the_start(
+        &self,
+        part: &PlanSegment,
+        mode: ReadMode,
+    ) -> Result<Option<(Offset, Option<Timestamp>)>, PlanError> {
+        let start = self.log_start_offset;
+        if part.segment.base_offset() >= start {
+            return Ok(None);
+        }
+        let from = self.begin(part, mode, start)?;
+        let mut cut = None;
+        self.visit(part, from, mode, |found| {
+            let last = found.header.last_offset();
+            if last >= start && found.header.base_offset < start {
+                let mut largest = None;
+                self.records_in(part, found, mode, |record| {
+                    largest = largest.max((record.timestamp.0 >= 0).then_some(record.timestamp));
+                    true
+                })?;
+                cut = Some((last, largest));
+            }
+            Ok(last < start)
+        })?;
+        Ok(cut)
     }
 
     /// Hops batches from `from` up to the bound.
@@ -194,8 +223,25 @@ impl TimestampPlan {
         mode: ReadMode,
         fits: impl Fn(Timestamp) -> bool,
     ) -> Result<Option<TimestampedOffset>, PlanError> {
+        let mut first = None;
+        self.records_in(part, found, mode, |record| {
+            first = fits(record.timestamp).then_some(record);
+            first.is_none()
+        })?;
+        Ok(first.filter(|record| record.offset < self.bound))
+    }
+
+    /// Shows the records of a batch that are not below the log's start, until `look` has seen enough.
+    fn records_in(
+        &self,
+        part: &PlanSegment,
+        found: &Found,
+        mode: ReadMode,
+        mut look: impl FnMut(TimestampedOffset) -> bool,
+    ) -> Result<(), PlanError> {
         let bytes = read_batch(part, found, mode)?;
         let header = &found.header;
+        let leader_epoch = header.leader_epoch;
         let unreadable = |_| corrupt(part, found.position, EntryError::Malformed("unreadable records"));
         let mut records =
             Records::new(&bytes, header, default_output_limit(header.size())).map_err(unreadable)?;
@@ -207,13 +253,12 @@ impl TimestampPlan {
                 }
             };
             let offset = Offset(header.base_offset.0.saturating_add(i64::from(record.offset_delta)));
-            if offset >= self.log_start_offset && fits(timestamp) {
-                let inside = offset < self.bound;
-                let leader_epoch = header.leader_epoch;
-                return Ok(inside.then_some(TimestampedOffset { offset, timestamp, leader_epoch }));
+            if offset >= self.log_start_offset && !look(TimestampedOffset { offset, timestamp, leader_epoch })
+            {
+                break;
             }
         }
-        Ok(None)
+        Ok(())
     }
 }
 
@@ -238,9 +283,11 @@ fn read_resident(range: &highwater_disk::FileRange) -> std::io::Result<Option<Ve
     let mut buffer = vec![0; size];
     let mut done = 0;
     while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-        match range.file.read_resident_at(rest, range.position.saturating_add(done as u64))? {
-            None | Some(0) => return Ok(None),
-            Some(count) => done += count,
+        match range.file.read_resident_at(rest, range.position.saturating_add(done as u64)) {
+            Ok(None | Some(0)) => return Ok(None),
+            Ok(Some(count)) => done += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(Some(buffer))

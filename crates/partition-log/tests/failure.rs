@@ -14,12 +14,13 @@
 
 mod support;
 
+use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use highwater_disk::sim::Fault;
-use highwater_disk::{Disk, Operation};
+use highwater_disk::sim::{Fault, SimDisk};
+use highwater_disk::{Disk, OpenMode, Operation, write_all_at};
 use highwater_partition_log::*;
 use highwater_types::*;
 use highwater_wire::record::*;
@@ -112,7 +113,7 @@ fn missing_and_damaged_hints_are_rebuilt() {
                 0 => machine.disk.remove_file(&path).unwrap(),
                 1 => drop(machine.disk.flip_bit(&path, 9)),
                 _ => {
-                    let file = machine.disk.open(&path, highwater_disk::OpenMode::ReadWrite).unwrap();
+                    let file = machine.disk.open(&path, OpenMode::ReadWrite).unwrap();
                     let half = file.length().unwrap() / 2;
                     // A time index that lacks whole entries is as good as any.
                     file.set_length(if suffix == ".timeindex" { half.min(11) } else { half }).unwrap();
@@ -125,6 +126,31 @@ fn missing_and_damaged_hints_are_rebuilt() {
     }
 }
 
+#[test]
+fn without_the_epochs_producers_whose_batches_are_gone_stay_known() {
+    let mut machine = Machine::new(1, small_config(SyncPolicy::Batch));
+    let first = machine.build(Some(9), false);
+    let original = machine.append(first.clone());
+    while machine.log.segments().len() < 3 {
+        let batch = machine.build(None, false);
+        machine.append(batch);
+        machine.settle();
+        machine.maintain();
+    }
+    let start = machine.log.offsets().high_watermark;
+    machine.model.log_start = machine.log.delete_records(start).unwrap();
+    machine.retain();
+    assert!(machine.log.segments()[0].base_offset() > original.last_offset, "its segment is gone");
+    machine.checkpoint = Some(machine.log.close().unwrap());
+    for path in names(&machine, EPOCHS) {
+        machine.disk.remove_file(&path).unwrap();
+    }
+    machine.recover(true);
+    assert!(machine.log.append(first, Origin::Client, machine.now).unwrap().duplicate);
+    assert_eq!(machine.log.end_of_epoch(LeaderEpoch(0)).end_offset, machine.log.offsets().log_end_offset);
+    machine.check_all();
+}
+
 /// A file that is missing, or lacks whole entries, looks as one does whose transactions were all committed.
 #[test]
 fn a_transaction_index_that_ends_inside_an_entry_is_rebuilt() {
@@ -133,7 +159,7 @@ fn a_transaction_index_that_ends_inside_an_entry_is_rebuilt() {
         let mut machine = filled(seed, SyncPolicy::Batch);
         machine.checkpoint = Some(machine.log.close().unwrap());
         for path in names(&machine, ".txnindex") {
-            let file = machine.disk.open(&path, highwater_disk::OpenMode::ReadWrite).unwrap();
+            let file = machine.disk.open(&path, OpenMode::ReadWrite).unwrap();
             let length = file.length().unwrap();
             rebuilt += u64::from(length > 0);
             file.set_length(length.saturating_sub(1)).unwrap();
@@ -145,7 +171,165 @@ fn a_transaction_index_that_ends_inside_an_entry_is_rebuilt() {
     assert!(rebuilt > 5, "only {rebuilt} indexes were damaged");
 }
 
+/// A log of which only the last segment is left, which a snapshot says is no beginning that was lost; the snapshot itself
+/// lies beyond the end. Nothing else is known of it.
+fn last_segment_alone(seed: u64, damage: impl Fn(&mut Vec<u8>)) -> Machine {
+    let mut machine = filled(seed, SyncPolicy::Batch);
+    machine.log.close().unwrap();
+    let mut segments = names(&machine, ".log");
+    segments.sort();
+    let last = segments.pop().unwrap();
+    for path in segments.into_iter().chain(names(&machine, ".snapshot")).chain(names(&machine, ".producers"))
+    {
+        machine.disk.remove_file(&path).unwrap();
+    }
+    let base: i64 = last.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    assert!(base > 0, "a later segment");
+    let file = machine.disk.open(&last, OpenMode::ReadWrite).unwrap();
+    let mut bytes = vec![0; file.length().unwrap() as usize];
+    file.read_at(&mut bytes, 0).unwrap();
+    damage(&mut bytes);
+    file.set_length(0).unwrap();
+    write_all_at(file.as_ref(), &mut [IoSlice::new(&bytes)], 0).unwrap();
+    file.sync_data().unwrap();
+    let beyond = directory().join(format!("{:020}.snapshot", base + 1000));
+    machine.disk.open(&beyond, OpenMode::CreateNew).unwrap().sync_data().unwrap();
+    machine.disk.sync_directory(&directory()).unwrap();
+    machine
+}
+
+#[test]
+fn what_a_recovery_without_a_checkpoint_found_the_next_one_finds_too() {
+    let foreign = |bytes: &mut Vec<u8>| bytes.fill(b'x');
+    let torn = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - 5);
+    for seed in 0..16 {
+        let machine =
+            if seed % 2 == 0 { last_segment_alone(seed, foreign) } else { last_segment_alone(seed, torn) };
+        let recover = |disk: &Arc<SimDisk>| {
+            let recovered = PartitionLog::recover(
+                environment(disk),
+                machine.config.clone(),
+                RecoverLog::default(),
+                START,
+            );
+            let log = recovered.unwrap().0;
+            let ends: Vec<_> = log.segments().iter().map(|part| (part.base_offset(), part.end())).collect();
+            (log.offsets().log_start_offset, log.offsets().log_end_offset, ends)
+        };
+        let first = recover(&machine.disk);
+        assert!(first.0 > Offset::ZERO, "seed {seed}: {first:?}");
+        let disk = if seed / 2 % 2 == 0 { machine.disk.kill() } else { machine.disk.power_loss(seed) };
+        assert_eq!(recover(&disk), first, "seed {seed}");
+        assert_eq!(recover(&disk.power_loss(seed)), first, "seed {seed}");
+    }
+}
+
 const EPOCHS: &str = "leader-epoch-checkpoint";
+
+/// Flips random bits of a file.
+fn garble(machine: &mut Machine, path: &Path, flips: u64) {
+    let file = machine.disk.open(path, OpenMode::ReadWrite).unwrap();
+    let length = file.length().unwrap();
+    for _ in 0..flips.min(length) {
+        let at = machine.random.below(length);
+        let mut byte = [0];
+        file.read_at(&mut byte, at).unwrap();
+        byte[0] ^= 1 << machine.random.below(8);
+        write_all_at(file.as_ref(), &mut [IoSlice::new(&byte)], at).unwrap();
+    }
+    file.sync_data().unwrap();
+}
+
+/// Reads from every offset, by every kind of search.
+fn check_everywhere(machine: &mut Machine) {
+    for offset in machine.model.log_start.0..machine.log.offsets().log_end_offset.0 {
+        let offset = Offset(offset);
+        for max_bytes in [1, 3000] {
+            let isolation = Isolation::ReadUncommitted;
+            machine.read_and_compare(ReadRequest { offset, max_bytes, at_least_one_batch: true, isolation });
+        }
+    }
+    for _ in 0..50 {
+        machine.check_time();
+    }
+}
+
+#[test]
+fn whatever_an_index_says_every_record_is_found() {
+    for seed in 0..150 {
+        let mut machine = filled(seed, SyncPolicy::Batch);
+        machine.checkpoint = Some(machine.log.close().unwrap());
+        let suffix = if seed % 2 == 0 { ".index" } else { ".timeindex" };
+        for path in names(&machine, suffix) {
+            garble(&mut machine, &path, 1 + seed % 3);
+        }
+        machine.boundary = None;
+        machine.recover(true);
+        check_everywhere(&mut machine);
+    }
+}
+
+#[test]
+fn a_directory_in_the_place_of_a_hint_is_set_aside_or_passed_over() {
+    let hints = [".index", ".timeindex", ".txnindex", ".snapshot", ".producers", EPOCHS];
+    for (seed, suffix) in hints.into_iter().enumerate() {
+        let mut machine = filled(seed as u64, SyncPolicy::Batch);
+        machine.checkpoint = Some(machine.log.close().unwrap());
+        machine.boundary = None;
+        machine.recover(true);
+        let replace = |machine: &Machine| {
+            let files = names(machine, suffix);
+            assert!(!files.is_empty(), "{suffix}");
+            for path in files {
+                machine.disk.remove_file(&path).unwrap();
+                machine.disk.create_directory(&path).unwrap();
+            }
+        };
+        replace(&machine);
+        machine.check_all();
+        machine.recover(true);
+        assert!(!names(&machine, &format!("{suffix}.suspect")).is_empty(), "{suffix}");
+        for _ in 0..20 {
+            let batch = machine.build(None, false);
+            machine.append(batch);
+        }
+        machine.restart_clean();
+        machine.check_all();
+    }
+}
+
+#[test]
+fn a_time_index_that_was_cut_or_has_rotted_lets_nothing_go_early() {
+    for seed in 0..20 {
+        let mut machine = filled(seed, SyncPolicy::Batch);
+        let second = machine.log.segments()[1].base_offset();
+        let (_, youngest) = machine.model.largest(second).unwrap();
+        machine.checkpoint = Some(machine.log.close().unwrap());
+        for path in names(&machine, ".timeindex") {
+            let file = machine.disk.open(&path, OpenMode::ReadWrite).unwrap();
+            if seed % 2 == 0 {
+                file.set_length(12).unwrap();
+            } else {
+                let lowest = (START.0 - 300).to_be_bytes();
+                let slices = &mut [IoSlice::new(&lowest)];
+                write_all_at(file.as_ref(), slices, 0).unwrap();
+                file.set_length(12).unwrap();
+            }
+            file.sync_data().unwrap();
+        }
+        machine.boundary = None;
+        machine.config.retention_ms = Some((machine.now.0 - youngest.0) as u64);
+        machine.recover(true);
+        for _ in 0..3 {
+            let expired: Vec<_> =
+                machine.log.retain(machine.now).iter().map(RemovedSegment::base_offset).collect();
+            assert_eq!(expired, [], "seed {seed}");
+            machine.maintain();
+        }
+        machine.now = Timestamp(machine.now.0 + 1000);
+        assert!(!machine.log.retain(machine.now).is_empty(), "seed {seed}: expired segments still go");
+    }
+}
 
 #[test]
 fn a_directory_of_another_topic_is_refused_and_left_alone() {
@@ -247,11 +431,7 @@ struct Counting(highwater_disk::RealDisk, Arc<AtomicU64>);
 struct CountingFile(Arc<dyn highwater_disk::File>, Arc<AtomicU64>);
 
 impl Disk for Counting {
-    fn open(
-        &self,
-        path: &Path,
-        mode: highwater_disk::OpenMode,
-    ) -> std::io::Result<Arc<dyn highwater_disk::File>> {
+    fn open(&self, path: &Path, mode: OpenMode) -> std::io::Result<Arc<dyn highwater_disk::File>> {
         Ok(Arc::new(CountingFile(self.0.open(path, mode)?, self.1.clone())))
     }
     fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
@@ -289,7 +469,7 @@ impl highwater_disk::File for CountingFile {
         self.1.fetch_add(1, Ordering::Relaxed);
         self.0.read_resident_at(buffer, position)
     }
-    fn write_at(&self, slices: &[std::io::IoSlice<'_>], position: u64) -> std::io::Result<usize> {
+    fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> std::io::Result<usize> {
         self.0.write_at(slices, position)
     }
     fn sync_data(&self) -> std::io::Result<()> {

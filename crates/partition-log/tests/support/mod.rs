@@ -313,10 +313,8 @@ impl Machine {
         let found = found.map(|found| (found.offset, found.timestamp));
         let expected = self.model.first_at_or_after(wanted, offsets.high_watermark);
         assert_eq!(found, expected, "{} at {wanted} {offsets:?}", self.at());
-        if self.model.starts_at_a_batch() {
-            let largest = largest.map(|found| (found.offset, found.timestamp));
-            assert_eq!(largest, self.model.largest(offsets.high_watermark), "{} {offsets:?}", self.at());
-        }
+        let largest = largest.map(|found| (found.offset, found.timestamp));
+        assert_eq!(largest, self.model.largest(offsets.high_watermark), "{} {offsets:?}", self.at());
     }
 
     /// A stop in order, then a start.

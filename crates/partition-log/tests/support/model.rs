@@ -164,10 +164,6 @@ impl Model {
         self.first_at_or_after(largest, bound)
     }
 
-    pub fn starts_at_a_batch(&self) -> bool {
-        self.log_start == self.end() || self.batches.iter().any(|batch| batch.base == self.log_start)
-    }
-
     /// The end of the batch that holds `offset`.
     pub fn next_after(&self, offset: Offset) -> Option<Offset> {
         self.batches.iter().find(|batch| batch.last >= offset).map(|batch| batch.last.next())
