@@ -108,7 +108,7 @@ impl StorageBackend for FileBackend {
     }
 }
 
-fn read_exact_at(file: &dyn File, mut buffer: &mut [u8], mut position: u64) -> io::Result<()> {
+pub(super) fn read_exact_at(file: &dyn File, mut buffer: &mut [u8], mut position: u64) -> io::Result<()> {
     while !buffer.is_empty() {
         match file.read_at(buffer, position) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -54,6 +54,11 @@ impl Engine {
         Ok(Self { database: guard(open)?, file, quick_repair_from, observer: observer.clone() })
     }
 
+    /// Over a database that is open, for loading.
+    pub(super) fn over(database: Database, file: Arc<dyn File>, observer: Observer) -> Self {
+        Self { database, file, quick_repair_from: u64::MAX, observer }
+    }
+
     /// Applies the changes of all commits, in order, in one durable transaction.
     pub(super) fn write(&self, commits: &[Vec<EncodedChange>]) -> Result<(), redb::Error> {
         self.observer.forget();
@@ -109,7 +114,7 @@ impl Engine {
 }
 
 /// redb asserts what it believes of its pages; in a damaged file that may be wrong, and must be an error of ours.
-fn guard<T, E: Into<redb::Error>>(call: impl FnOnce() -> Result<T, E>) -> Result<T, redb::Error> {
+pub(super) fn guard<T, E: Into<redb::Error>>(call: impl FnOnce() -> Result<T, E>) -> Result<T, redb::Error> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(result) => result.map_err(Into::into),
         Err(_) => Err(redb::Error::Corrupted("redb found its own structures broken".to_string())),

@@ -16,6 +16,7 @@
 mod backend;
 mod core;
 mod engine;
+mod look;
 mod store;
 
 #[cfg(test)]
@@ -24,4 +25,5 @@ mod measure;
 mod tests;
 
 pub use self::core::MetaCore;
+pub use self::look::look;
 pub use self::store::RedbMetaStore;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use highwater_disk::Disk;
 use highwater_store::{BoxFuture, MetaChange, MetaError, MetaRecord, MetaStatistics, MetaStore};
@@ -15,6 +16,8 @@ use crate::oneshot;
 
 /// Commits that may wait. More callers than this are told so.
 const WAITING_MAX: usize = 16_384;
+/// After this time without a commit, a store that was out of space tries an empty one.
+const RETRY_DELAY: Duration = Duration::from_secs(2);
 /// Commits that share one transaction.
 const GROUP_MAX: usize = 4_096;
 
@@ -46,9 +49,10 @@ impl RedbMetaStore {
     /// Opens the file `path`, making it when it is not there, and starts the thread.
     ///
     /// # Errors
-    /// As [`MetaCore::open`]; [`MetaError::Failed`] when the thread cannot be started.
+    /// As [`MetaCore::open`]; [`MetaError::Failed`] also when something in a file of up to 32 MiB is damaged, and when the
+    /// thread cannot be started.
     pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Arc<Self>, MetaError> {
-        let core = Mutex::new(Some(MetaCore::open(disk, path)?));
+        let core = Mutex::new(Some(MetaCore::open_checked(disk, path)?));
         let shared = Arc::new(Shared {
             statistics: MetaStatistics::default(),
             core,
@@ -114,7 +118,8 @@ impl Shared {
     fn run(&self) {
         // However the thread ends, nobody waits for it in vain.
         let _close = CloseOnDrop(self);
-        while let Some(group) = self.next_group() {
+        let mut retry = None;
+        while let Some(group) = self.next_group(retry) {
             let (changes, answers): (Vec<_>, Vec<_>) =
                 group.into_iter().map(|waiting| (waiting.changes, waiting.answer)).unzip();
             let began = std::time::Instant::now();
@@ -122,6 +127,8 @@ impl Shared {
                 Some(core) => core.commit_encoded(&changes),
                 None => Err(closed()),
             };
+            // On a full disk the next success tells that there is space again, even if nobody commits anything.
+            retry = matches!(result, Err(MetaError::OutOfSpace)).then_some(RETRY_DELAY);
             self.statistics.commits.add(answers.len() as u64);
             self.statistics.writes.record(began.elapsed());
             let was_failing = self.statistics.is_failing.swap(result.is_err(), Ordering::Relaxed);
@@ -140,14 +147,21 @@ impl Shared {
         }
     }
 
-    /// Waits for commits and takes them; `None` when the queue is closed and empty.
-    fn next_group(&self) -> Option<Vec<Waiting>> {
+    /// Waits for commits and takes them, none when there were none for the time of `retry`; `None` when the queue is
+    /// closed and empty.
+    fn next_group(&self, retry: Option<Duration>) -> Option<Vec<Waiting>> {
+        let until = retry.map(|delay| std::time::Instant::now() + delay);
         let mut queue = lock(&self.queue);
         while queue.waiting.is_empty() {
             if queue.closed {
                 return None;
             }
-            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            let left = until.map(|until| until.saturating_duration_since(std::time::Instant::now()));
+            if left == Some(Duration::ZERO) {
+                break;
+            }
+            let left = left.unwrap_or(Duration::MAX);
+            (queue, _) = self.wake.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner);
         }
         let count = queue.waiting.len().min(GROUP_MAX);
         Some(queue.waiting.drain(..count).collect())

@@ -199,6 +199,25 @@ fn without_space_nothing_is_there_and_it_goes_on_when_space_is_back() {
 }
 
 #[test]
+fn the_end_of_a_want_of_space_is_noticed_without_a_commit() {
+    let disk = SimDisk::new(1);
+    let store = RedbMetaStore::open(Arc::clone(&disk) as Arc<dyn Disk>, Path::new(FILE)).unwrap();
+    disk.set_capacity(Some(0));
+    let configs = [("key".to_string(), "x".repeat(4 << 20))].into();
+    let big = BrokerConfigRecord { broker: "1".to_string(), configs };
+    let refused = block_on(store.commit(vec![MetaChange::Put(MetaRecord::BrokerConfig(big))]));
+    assert!(matches!(refused, Err(MetaError::OutOfSpace)), "{refused:?}");
+    let is_failing = || store.statistics().unwrap().is_failing.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(is_failing());
+    disk.set_capacity(None);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while is_failing() {
+        assert!(std::time::Instant::now() < deadline, "nothing is tried");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+#[test]
 fn out_of_space_at_any_operation_is_all_or_nothing() {
     let count = |fault: Option<u64>| {
         let disk = SimDisk::new(3);
@@ -257,19 +276,37 @@ fn after_an_io_error_nothing_is_taken_until_the_restart() {
 
 #[test]
 fn a_damaged_file_is_an_error_or_intact_and_never_a_panic() {
-    let disk = SimDisk::new(1);
-    let mut core = open(&disk).unwrap();
-    core.commit_many(&[numbered(1), numbered(2)]).unwrap();
-    let disk = disk.kill();
-    let length = disk.open(Path::new(FILE), highwater_disk::OpenMode::Read).unwrap().length().unwrap();
-    for position in (0..8_192.min(length)).step_by(61) {
-        let damaged = disk.kill();
-        damaged.flip_bit(Path::new(FILE), position).unwrap();
-        match open(&damaged).and_then(|mut core| core.load()) {
-            Ok(records) => drop(records),
-            Err(MetaError::Failed(cause) | MetaError::Corrupt(cause)) => assert!(!cause.is_empty()),
-            Err(error) => panic!("byte {position}: {error}"),
+    for is_clean in [false, true] {
+        let disk = SimDisk::new(1);
+        let mut core = open(&disk).unwrap();
+        core.commit_many(&(0..40).map(numbered).collect::<Vec<_>>()).unwrap();
+        core.commit_many(&[numbered(40), numbered(41)]).unwrap();
+        let known = core.load().unwrap();
+        if is_clean {
+            drop(core);
         }
+        let disk = disk.kill();
+        let file = disk.open(Path::new(FILE), highwater_disk::OpenMode::Read).unwrap();
+        let mut bytes = vec![0; usize::try_from(file.length().unwrap()).unwrap()];
+        file.read_at(&mut bytes, 0).unwrap();
+        let written = (0..).zip(&bytes).filter(|(_, byte)| **byte != 0).map(|(position, _)| position);
+        let mut refused = 0;
+        for position in written.step_by(149) {
+            let damaged = disk.kill();
+            damaged.flip_bit(Path::new(FILE), position).unwrap();
+            let opened = MetaCore::open_checked(Arc::clone(&damaged) as Arc<dyn Disk>, Path::new(FILE));
+            match opened.and_then(|mut core| core.load()) {
+                Ok(records) if is_clean => assert_eq!(records, known, "byte {position}"),
+                // After a crash, the last commit looks like one that was not finished.
+                Ok(records) => assert!([39, 41].contains(&last_commit(&records)), "byte {position}"),
+                Err(MetaError::Failed(cause) | MetaError::Corrupt(cause)) => {
+                    assert!(cause.contains(FILE), "byte {position}: {cause}");
+                    refused += 1;
+                }
+                Err(error) => panic!("byte {position}: {error}"),
+            }
+        }
+        assert!(!is_clean || refused > 3, "{refused} damages were noticed");
     }
 }
 
