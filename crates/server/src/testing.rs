@@ -210,6 +210,10 @@ impl Partition for EmptyPartition {
         *self.config.lock() = config;
     }
 
+    fn synced(&self) -> BoxFuture<'static, Result<(), PartitionProblem>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn delete_records(&self, before: Offset) -> BoxFuture<'static, Result<Offset, ReadError>> {
         Box::pin(async move { Ok(before) })
     }

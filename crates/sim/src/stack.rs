@@ -66,7 +66,6 @@ impl Stack {
             sync_threads: 0,
             reader_threads: 0,
             recovery_threads: 0,
-            free_space_floor: 10_000,
             retention_interval_ms: 5_000,
             checkpoint_interval_ms: 1_000,
             descriptors_max: 8,

@@ -50,6 +50,14 @@ impl Checkpoints {
         }
     }
 
+    /// Says that no log is to be trusted as clean: some may have taken records in a life that did not end cleanly, and a
+    /// clean stop before their recovery would pass them on as they stand in the file.
+    pub(crate) fn set_all_unclean(&self) {
+        let mut current = self.current();
+        current.entries.values_mut().for_each(|entry| entry.clean = false);
+        current.generation += 1;
+    }
+
     /// Forgets a partition.
     pub(crate) fn remove(&self, id: TopicIdPartition) {
         let mut current = self.current();

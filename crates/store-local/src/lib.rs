@@ -24,7 +24,9 @@ mod partition;
 mod pool;
 mod recovery;
 mod removal;
+mod scrub;
 mod shared;
+mod space;
 mod store;
 mod synced_ends;
 mod threads;
@@ -34,7 +36,7 @@ mod waiters;
 
 pub use directory::DataDirectory;
 pub use error::OpenError;
-pub use options::{Clock, LocalOptions};
+pub use options::{Clock, Live, LocalOptions};
 pub use pool::{PoolClosed, ReaderPool};
 pub use recovery::{PartitionRecovery, RecoveryProgress};
 pub use store::LocalStore;

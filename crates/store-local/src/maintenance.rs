@@ -7,11 +7,12 @@
 //! | 1 s after the first synced end was noted | the sync of `synced-ends` |
 //! | `retention_interval_ms` | segments rolled and let go by age and size; idle descriptors closed |
 //! | as the log says | the sync of a partition under an interval policy |
-//! | 1 s | another look for space, while a partition has none |
+//! | 1 s while records come in or space is short, else 10 s | a look at the free space |
+//! | 1 s | whether a partition that ran out of space may go on |
 //! | `file.delete.delay.ms` | unlinking what retention let go |
 //! | at once, then in steps | removing directories of deleted topics |
 //!
-//! Nothing is due in an idle store but the look for retention.
+//! Nothing is due in an idle store but the looks at the free space and for retention.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,6 +26,7 @@ use crate::files;
 use crate::partition::LocalPartition;
 use crate::removal::{Progress, Removal};
 use crate::shared::Shared;
+use crate::space::{IDLE_LOOK_INTERVAL_MS, LOOK_INTERVAL_MS};
 
 const UPKEEP_DELAY_MS: u64 = 100;
 const SYNC_ENDS_DELAY_MS: u64 = 1000;
@@ -49,6 +51,7 @@ struct Agenda {
     upkeep: Option<Instant>,
     checkpoint: Option<Instant>,
     sync_ends: Option<Instant>,
+    space: Option<Instant>,
     retention: Option<Instant>,
     tasks: BTreeMap<(Instant, u64), Task>,
     number: u64,
@@ -80,7 +83,8 @@ impl Maintenance {
         descriptors_max: usize,
     ) -> Self {
         let first = now.plus_ms(FIRST_RETENTION_MS.min(retention_interval_ms));
-        let agenda = Agenda { retention: Some(first), ..Agenda::default() };
+        let space = Some(now.plus_ms(IDLE_LOOK_INTERVAL_MS));
+        let agenda = Agenda { retention: Some(first), space, ..Agenda::default() };
         Self {
             agenda: Mutex::new(agenda),
             changed: Condvar::new(),
@@ -118,6 +122,11 @@ impl Maintenance {
         self.schedule(now.plus_ms(SPACE_DELAY_MS), Task::Space(partition));
     }
 
+    /// The free space is to be looked at by this time.
+    pub(crate) fn look_at_space(&self, at: Instant) {
+        self.change(|agenda| earlier(&mut agenda.space, at));
+    }
+
     /// A partition's log start was raised.
     pub(crate) fn retain_now(&self, partition: Arc<LocalPartition>, now: Instant) {
         self.schedule(now, Task::Retain(partition));
@@ -136,6 +145,14 @@ impl Maintenance {
         {
             touched.iter().for_each(|partition| partition.maintain());
             self.checkpoint_at(now.plus_ms(self.checkpoint_interval_ms));
+            self.look_at_space(now.plus_ms(LOOK_INTERVAL_MS));
+        }
+        if self.take(|agenda| due(&mut agenda.space, now).then_some(())).is_some() {
+            let used = shared.space.is_used();
+            shared.look_at_space();
+            let soon = used || shared.space.is_low();
+            let delay_ms = if soon { LOOK_INTERVAL_MS } else { IDLE_LOOK_INTERVAL_MS };
+            self.look_at_space(now.plus_ms(delay_ms));
         }
         while let Some(task) = self.take(|agenda| agenda.next_task(now)) {
             self.run_task(task, shared, now);
@@ -313,7 +330,10 @@ impl Agenda {
 
     fn next_due(&self) -> Option<Instant> {
         let task = self.tasks.first_key_value().map(|((at, _), _)| *at);
-        [self.upkeep, self.checkpoint, self.sync_ends, self.retention, task].into_iter().flatten().min()
+        [self.upkeep, self.checkpoint, self.sync_ends, self.space, self.retention, task]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 

@@ -44,6 +44,9 @@ impl fmt::Debug for Clock {
     }
 }
 
+/// A value that may change while the store runs: asked for whenever it is needed, so it must be cheap.
+pub type Live<T> = Arc<dyn Fn() -> T + Send + Sync>;
+
 /// What the store is opened with. [`LocalOptions::new`] fills in the defaults.
 #[derive(Clone)]
 pub struct LocalOptions {
@@ -67,8 +70,13 @@ pub struct LocalOptions {
     pub staged_bytes_max: u64,
     /// File descriptors that idle segments may keep open. Default 4096.
     pub descriptors_max: usize,
-    /// Free bytes that must be there before a partition that ran out of space takes appends again. Default 16 MiB.
-    pub free_space_floor: u64,
+    /// Free bytes of the file system below which clients' appends are refused; 0: never. `None`, the default, is the
+    /// smaller of 1 GiB and 5 % of the file system.
+    pub free_space_floor: Live<Option<u64>>,
+    /// Bytes that the scrub reads in a second; 0: it does not read. Default 8 MiB.
+    pub scrub_bytes_per_second: Live<u64>,
+    /// Milliseconds after which the scrub reads a segment again. Default a week.
+    pub scrub_interval_ms: Live<u64>,
     /// `log.retention.check.interval.ms`: milliseconds between two looks for segments to let go. Default 300 000.
     pub retention_interval_ms: u64,
     /// Milliseconds between two writings of the checkpoint while something changes. Default 5 000.
@@ -91,7 +99,9 @@ impl LocalOptions {
             recovery_threads: 2,
             staged_bytes_max: 64 << 20,
             descriptors_max: 4096,
-            free_space_floor: 16 << 20,
+            free_space_floor: Arc::new(|| None),
+            scrub_bytes_per_second: Arc::new(|| 8 << 20),
+            scrub_interval_ms: Arc::new(|| 7 * 24 * 3_600_000),
             retention_interval_ms: 300_000,
             checkpoint_interval_ms: 5_000,
             close_timeout_ms: 30_000,

@@ -52,7 +52,7 @@ impl ReaderPool {
     ///
     /// # Errors
     /// What the system says when it cannot start one; those started are stopped.
-    pub(crate) fn start(name: &str, count: usize) -> io::Result<Arc<Self>> {
+    pub fn start(name: &str, count: usize) -> io::Result<Arc<Self>> {
         let pool =
             Arc::new(Self { state: Mutex::default(), work: Condvar::new(), threads: Mutex::default() });
         for _ in 0..count {

@@ -159,6 +159,9 @@ fn describe(recovery: &LogRecovery) -> Option<String> {
             kept.join(", ")
         ));
     }
+    for path in &recovery.kept {
+        found.push(format!("a directory stood in the place of a file; it is {} now", path.display()));
+    }
     if !recovery.segments.finished.is_empty() {
         found.push(format!("finished or removed: {}", recovery.segments.finished.join(", ")));
     }

@@ -15,6 +15,8 @@ use crate::options::Clock;
 use crate::partition::LocalPartition;
 use crate::pool::ReaderPool;
 use crate::removal::Removals;
+use crate::scrub::Scrub;
+use crate::space::{Room, Space};
 use crate::synced_ends::SyncedEnds;
 
 /// Shared parts; each has its own lock.
@@ -34,8 +36,8 @@ pub(crate) struct Shared {
     pub(crate) checkpoints: Checkpoints,
     pub(crate) synced_ends: SyncedEnds,
     pub(crate) removals: Removals,
-    /// Free bytes below which a partition that ran out of space takes no appends.
-    pub(crate) free_space_floor: u64,
+    pub(crate) space: Space,
+    pub(crate) scrub: Scrub,
     /// Threads that one call may use for many partitions; 1 in a store without threads, which does the same things in
     /// the same order each time.
     pub(crate) threads_per_call: usize,
@@ -57,6 +59,20 @@ impl Shared {
 
     pub(crate) fn partitions_mut(&self) -> RwLockWriteGuard<'_, PartitionMap> {
         self.partitions.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the file system what is free.
+    pub(crate) fn look_at_space(&self) {
+        self.space.look(self.disk.as_ref(), &self.path, || self.budget.used(), self.clock.now());
+    }
+
+    /// Counts a client's batch against the space that is left. Returns whether it may be appended.
+    pub(crate) fn take_space(&self, bytes: u64) -> bool {
+        let room = self.space.take(bytes);
+        if matches!(room, Room::Dwindling | Room::Exceeded) {
+            self.maintenance.look_at_space(self.clock.now());
+        }
+        matches!(room, Room::Enough | Room::Dwindling)
     }
 
     /// Closes descriptors of segments when more than `descriptors_max` are open. Those in use, or with unsynced bytes,

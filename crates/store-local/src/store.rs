@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use highwater_store::{
-    BoxFuture, LogStore, NewPartition, Partition, StoreError, StoreState, StoreStatistics,
+    BoxFuture, LogStore, NewPartition, Partition, SpaceState, StoreError, StoreState, StoreStatistics,
 };
 use highwater_types::{ProducerId, TopicId, TopicIdPartition};
 
@@ -20,7 +20,9 @@ use crate::partition::{Begin, LocalPartition};
 use crate::pool::{PoolClosed, ReaderPool};
 use crate::recovery::{Recovery, RecoveryProgress};
 use crate::removal::{Removal, Removals};
+use crate::scrub::{Scrub, Step};
 use crate::shared::{PartitionMap, Shared};
+use crate::space::Space;
 use crate::synced_ends::{SyncedEnd, SyncedEnds};
 use crate::{DataDirectory, LocalOptions, OpenError};
 use crate::{budget::StagedBudget, names, threads, topics};
@@ -81,12 +83,20 @@ impl LocalStore {
             checkpoints: Checkpoints::new(entries),
             synced_ends,
             removals: Removals::new(Arc::clone(&options.removed)),
-            free_space_floor: options.free_space_floor,
+            space: Space::new(Arc::clone(&options.free_space_floor)),
+            scrub: Scrub::new(
+                Arc::clone(&options.scrub_bytes_per_second),
+                Arc::clone(&options.scrub_interval_ms),
+            ),
             threads_per_call: if options.has_threads() { THREADS_PER_CALL } else { 1 },
             clock: options.clock.clone(),
             disk,
             path,
         });
+        shared.look_at_space();
+        if !directory.was_stopped_cleanly() {
+            shared.checkpoints.set_all_unclean();
+        }
         let known =
             Known { clean: directory.was_stopped_cleanly(), checkpoint_known, slots, layout: &layout };
         let waiting = make_partitions(&shared, options.partitions.clone(), &known);
@@ -180,6 +190,8 @@ impl Engine {
         }
         let maintenance = Arc::clone(shared);
         self.spawn("maintenance", move || maintenance.maintenance.run(&maintenance))?;
+        let scrub = Arc::clone(shared);
+        self.spawn("scrub", move || scrub.scrub.run(&scrub))?;
         for _ in 0..options.recovery_threads.max(1) {
             let recovery = Arc::clone(&self.recovery);
             self.spawn("recovery", move || recovery.run())?;
@@ -197,6 +209,7 @@ impl Engine {
     pub(crate) fn stop_threads(&self) {
         self.shared.admin.close();
         self.recovery.stop();
+        self.shared.scrub.stop();
         self.shared.maintenance.stop();
         self.shared.committer.stop();
         let threads = std::mem::take(&mut *self.lock_threads());
@@ -233,6 +246,11 @@ impl LocalStore {
     /// Does one read.
     pub fn reader_step(&self) -> bool {
         self.shared().readers.step()
+    }
+
+    /// Reads one piece of a sealed segment, or finds what is to be read; false when no segment is due.
+    pub fn scrub_step(&self) -> bool {
+        matches!(self.shared().scrub.step(self.shared()), Step::Read(_))
     }
 
     /// Does what is due by the clock; the answer is when something is next.
@@ -288,7 +306,12 @@ impl LogStore for LocalStore {
             recovery_scanned_bytes: progress.scanned_bytes,
             recovery_ns: progress.took_ns,
             recovery_found: found.collect(),
+            scrub: self.shared().scrub.state(),
         }
+    }
+
+    fn space(&self) -> Option<SpaceState> {
+        self.shared().space.state(self.shared().disk.as_ref(), &self.shared().path)
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {

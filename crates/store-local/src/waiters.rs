@@ -30,10 +30,32 @@ pub(crate) struct Ends {
     pub(crate) written: Offset,
     /// For [`Acknowledgement::Durable`].
     pub(crate) durable: Offset,
+    /// End of what is on stable storage.
+    pub(crate) synced: Offset,
     /// End of what readers see.
     pub(crate) high_watermark: Offset,
     /// End of what read_committed readers see.
     pub(crate) last_stable_offset: Offset,
+}
+
+/// What a wait is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// As [`Acknowledgement::Written`].
+    Written,
+    /// As [`Acknowledgement::Durable`], which the policy says what it is.
+    Durable,
+    /// On stable storage, whatever the policy.
+    Synced,
+}
+
+impl From<Acknowledgement> for Level {
+    fn from(level: Acknowledgement) -> Self {
+        match level {
+            Acknowledgement::Written => Self::Written,
+            Acknowledgement::Durable => Self::Durable,
+        }
+    }
 }
 
 /// A wait's name.
@@ -58,6 +80,7 @@ pub(crate) struct Waiters {
     ends: Ends,
     written: Lane,
     durable: Lane,
+    synced: Lane,
     numbers: u64,
     /// Waits that were refused and have not looked yet.
     refused: HashMap<u64, PartitionProblem>,
@@ -70,10 +93,11 @@ type Lane = BTreeMap<WaitKey, Option<Waker>>;
 
 impl Waiters {
     /// Registers a wait for everything below `target`.
-    pub(crate) fn register(&mut self, level: Acknowledgement, target: Offset) -> Registered {
+    pub(crate) fn register(&mut self, level: Level, target: Offset) -> Registered {
         let end = match level {
-            Acknowledgement::Written => self.ends.written,
-            Acknowledgement::Durable => self.ends.durable,
+            Level::Written => self.ends.written,
+            Level::Durable => self.ends.durable,
+            Level::Synced => self.ends.synced,
         };
         if target <= end {
             return Registered::Settled(Ok(()));
@@ -89,7 +113,7 @@ impl Waiters {
     /// Asks what became of a wait, which `waker` is woken for when it is settled.
     pub(crate) fn poll(
         &mut self,
-        level: Acknowledgement,
+        level: Level,
         key: WaitKey,
         waker: &Waker,
     ) -> Poll<Result<(), PartitionProblem>> {
@@ -104,7 +128,7 @@ impl Waiters {
     }
 
     /// Forgets a wait, settled or not.
-    pub(crate) fn forget(&mut self, level: Acknowledgement, key: WaitKey) {
+    pub(crate) fn forget(&mut self, level: Level, key: WaitKey) {
         self.lane(level).remove(&key);
         self.refused.remove(&key.number);
     }
@@ -113,6 +137,7 @@ impl Waiters {
     pub(crate) fn advance(&mut self, ends: Ends, wakers: &mut Wakers) {
         settle(&mut self.written, ends.written, wakers);
         settle(&mut self.durable, ends.durable, wakers);
+        settle(&mut self.synced, ends.synced, wakers);
         let rose = ends.high_watermark > self.ends.high_watermark
             || ends.last_stable_offset > self.ends.last_stable_offset;
         self.ends = ends;
@@ -124,7 +149,7 @@ impl Waiters {
     /// Refuses every wait that is left, and with `closed` every later one beyond the ends until
     /// [`Waiters::reopen`]; tells the watchers.
     pub(crate) fn refuse(&mut self, problem: &PartitionProblem, wakers: &mut Wakers) {
-        for lane in [&mut self.written, &mut self.durable] {
+        for lane in [&mut self.written, &mut self.durable, &mut self.synced] {
             for (key, waker) in std::mem::take(lane) {
                 // One that was never polled finds its answer at its first poll.
                 self.refused.insert(key.number, problem.clone());
@@ -153,10 +178,15 @@ impl Waiters {
         self.watches.remove(&number);
     }
 
+    /// Whether somebody waits for a sync that the policy may not ask for.
+    pub(crate) fn want_sync(&self) -> bool {
+        !self.synced.is_empty()
+    }
+
     /// How many waits and watches there are.
     #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
-        self.written.len() + self.durable.len() + self.refused.len() + self.watches.len()
+        self.written.len() + self.durable.len() + self.synced.len() + self.refused.len() + self.watches.len()
     }
 
     fn tell(&self) {
@@ -165,10 +195,11 @@ impl Waiters {
         }
     }
 
-    fn lane(&mut self, level: Acknowledgement) -> &mut Lane {
+    fn lane(&mut self, level: Level) -> &mut Lane {
         match level {
-            Acknowledgement::Written => &mut self.written,
-            Acknowledgement::Durable => &mut self.durable,
+            Level::Written => &mut self.written,
+            Level::Durable => &mut self.durable,
+            Level::Synced => &mut self.synced,
         }
     }
 
@@ -189,11 +220,11 @@ fn settle(lane: &mut Lane, end: Offset, wakers: &mut Wakers) {
 mod tests {
     use super::*;
 
-    const DURABLE: Acknowledgement = Acknowledgement::Durable;
+    const DURABLE: Level = Level::Durable;
 
     fn ends(end: i64) -> Ends {
         let end = Offset(end);
-        Ends { written: end, durable: end, high_watermark: end, last_stable_offset: end }
+        Ends { written: end, durable: end, synced: end, high_watermark: end, last_stable_offset: end }
     }
 
     fn waiting(waiters: &mut Waiters, target: i64) -> WaitKey {

@@ -14,7 +14,7 @@ mod watch;
 pub use error::{AppendError, MetaError, PartitionProblem, ReadError, StoreError};
 pub use log_store::{Acknowledgement, LogStore, NewPartition, Partition, PartitionState};
 pub use meta::{MetaChange, MetaKey, MetaRecord, MetaStore};
-pub use statistics::{MetaStatistics, StoreState, StoreStatistics};
+pub use statistics::{DamagedSegment, MetaStatistics, ScrubState, SpaceState, StoreState, StoreStatistics};
 pub use watch::{Watch, WatchSet};
 
 /// A boxed future, the only kind that a trait object can return.

@@ -10,8 +10,8 @@ use highwater_partition_log::{
 use highwater_types::{LeaderEpoch, Offset, Timestamp, TopicIdPartition};
 
 use crate::{
-    AppendError, BoxFuture, PartitionProblem, ReadError, StoreError, StoreState, StoreStatistics, Watch,
-    WatchSet,
+    AppendError, BoxFuture, PartitionProblem, ReadError, SpaceState, StoreError, StoreState, StoreStatistics,
+    Watch, WatchSet,
 };
 
 /// A partition to be made.
@@ -71,6 +71,11 @@ pub trait LogStore: Send + Sync + 'static {
 
     /// Where it stands.
     fn status(&self) -> StoreState;
+
+    /// What is left of the file system under it; `None` when there is none or it does not tell. May wait for it.
+    fn space(&self) -> Option<SpaceState> {
+        None
+    }
 
     /// Stops taking appends, makes everything durable and leaves the marker of a clean stop. Idempotent.
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
@@ -138,7 +143,13 @@ pub trait Partition: Send + Sync + 'static {
     /// returned guard is dropped. Costs nothing while nothing happens.
     fn watch(self: Arc<Self>, set: &Arc<WatchSet>, token: u32) -> Watch;
 
-    /// Takes new settings from the next append on.
+    /// Resolves when everything that was visible at the call is on stable storage, whatever the policy. Waits for the
+    /// recovery at start.
+    fn synced(&self) -> BoxFuture<'static, Result<(), PartitionProblem>>;
+
+    /// Takes new settings from the next append on. To a policy under which only what is durable is visible, call this
+    /// before the change is committed, and commit when [`Partition::synced`] has resolved: recovery knows the policy
+    /// that was committed, and under that one it tells of no loss of what was visible.
     fn configure(&self, config: LogConfig);
 
     /// Raises the log start offset (never lowers it) and drops whole segments below it. Durable when it resolves.

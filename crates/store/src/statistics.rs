@@ -1,8 +1,10 @@
 //! What a store counts while it works, for `/metrics` and `/status`.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use highwater_types::{Counter, Histogram};
+use highwater_types::{Counter, Histogram, Offset};
 
 /// Counters of a [`LogStore`](crate::LogStore), all since its start.
 #[derive(Debug, Default)]
@@ -17,6 +19,8 @@ pub struct StoreStatistics {
     pub duplicate_batches: Counter,
     /// Batches refused.
     pub refused_batches: Counter,
+    /// Batches refused for want of space.
+    pub refused_for_space: Counter,
     /// Rounds in which staged bytes were written.
     pub write_rounds: Counter,
     /// Bytes written.
@@ -27,6 +31,10 @@ pub struct StoreStatistics {
     pub syncs: Histogram,
     /// Writes and syncs that failed.
     pub failures: Counter,
+    /// Bytes that the scrub has read.
+    pub scrubbed_bytes: Counter,
+    /// Segments that the scrub has read to their ends.
+    pub scrubbed_segments: Counter,
     /// Segments that were begun because another was full.
     pub rolls: Counter,
 }
@@ -44,6 +52,19 @@ pub struct MetaStatistics {
     pub writes: Histogram,
 }
 
+/// What is left of the file system that a [`LogStore`](crate::LogStore) lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpaceState {
+    /// Bytes of the whole file system.
+    pub total_bytes: u64,
+    /// Those of them that may still be used.
+    pub free_bytes: u64,
+    /// Free bytes below which clients' appends are refused; 0: never.
+    pub floor_bytes: u64,
+    /// Whether they are refused.
+    pub low: bool,
+}
+
 /// What a [`LogStore`](crate::LogStore) holds and has to do at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreState {
@@ -59,4 +80,34 @@ pub struct StoreState {
     pub recovery_ns: u64,
     /// What recovery found beyond clean ends, in words: partition and finding.
     pub recovery_found: Vec<(String, String)>,
+    /// What the scrub has found.
+    pub scrub: ScrubState,
+}
+
+/// What reading sealed segments again has found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScrubState {
+    /// Nanoseconds from when segments were due until none was, the last time; `None` before that.
+    pub pass_ns: Option<u64>,
+    /// Segments that are no longer as they were written.
+    pub damaged: Vec<DamagedSegment>,
+}
+
+/// A sealed segment that is no longer as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedSegment {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// 0-based index.
+    pub partition: i32,
+    /// The segment's file.
+    pub file: PathBuf,
+    /// Where in the file the damage begins, or the piece of 1 MiB or the batch that has it.
+    pub position: u64,
+    /// The first offset that cannot be relied on.
+    pub first_offset: Offset,
+    /// The offset after the last one that cannot be relied on.
+    pub end_offset: Offset,
+    /// What is wrong, in words.
+    pub problem: String,
 }

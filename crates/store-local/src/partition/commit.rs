@@ -138,9 +138,10 @@ impl LocalPartition {
         let offsets = log.offsets();
         let due = log.sync_due(self.shared.clock.now());
         self.publish(inner, wakers);
+        let wanted = self.waiters().want_sync();
         let slot =
             SyncedEnd { end, leader_epoch: offsets.leader_epoch, log_start_offset: offsets.log_start_offset };
-        (Some(slot), self.take_due(due))
+        (Some(slot), self.take_due(due) || wanted)
     }
 
     /// Whether a sync is due now; sets a timer when it is due later.

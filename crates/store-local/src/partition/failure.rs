@@ -121,9 +121,7 @@ impl LocalPartition {
 
     /// Takes appends again, or goes on with the repair, if there is space now.
     pub(crate) fn space_timer(self: &Arc<Self>) {
-        // A file system that cannot tell is tried.
-        let free = self.shared.disk.free_bytes(&self.shared.path).unwrap_or(u64::MAX);
-        let enough = free >= self.shared.free_space_floor;
+        let enough = self.shared.space.may_resume(self.shared.disk.as_ref(), &self.shared.path);
         let mut inner = self.lock();
         match inner.mode {
             Mode::Full(_) if !enough => {

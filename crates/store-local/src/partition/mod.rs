@@ -39,6 +39,9 @@ pub(crate) struct LocalPartition {
     /// Its directory's name in the data directory.
     name: String,
     shared: Arc<Shared>,
+    /// The settings that were committed when it was opened: its recovery at start goes by what was shown under them,
+    /// whatever it is given meanwhile.
+    opened_with: LogConfig,
     inner: Mutex<Inner>,
     /// Told when a job ends, if somebody waits.
     quiet: Condvar,
@@ -115,6 +118,7 @@ impl LocalPartition {
         mode: Mode,
         log: Option<PartitionLog>,
     ) -> Arc<Self> {
+        let opened_with = partition.config.clone();
         let inner = Inner {
             mode,
             log,
@@ -134,6 +138,7 @@ impl LocalPartition {
             name: names::partition(&partition.topic, partition.id.partition),
             topic: partition.topic,
             shared,
+            opened_with,
             inner: Mutex::new(inner),
             quiet: Condvar::new(),
             waiters: Mutex::default(),
@@ -210,6 +215,7 @@ impl LocalPartition {
         let ends = Ends {
             written: log.acknowledged_end(false),
             durable: log.acknowledged_end(true),
+            synced: offsets.synced_end,
             high_watermark: offsets.high_watermark,
             last_stable_offset: offsets.last_stable_offset,
         };
@@ -264,6 +270,15 @@ impl Mode {
             Self::Offline(cause) => Some(PartitionProblem::Storage(cause.clone())),
             Self::Gone => Some(PartitionProblem::Gone),
             Self::Closed => Some(PartitionProblem::Storage(CLOSED.to_owned())),
+        }
+    }
+
+    /// Why its start cannot be raised; `None` when it can. That frees space, so a want of space forbids it only while the
+    /// log is about to be replaced by a repaired one.
+    fn change_problem(&self) -> Option<PartitionProblem> {
+        match self {
+            Self::Full(Full::Repairing | Full::Unrepaired) => Some(PartitionProblem::OutOfSpace),
+            other => other.read_problem(),
         }
     }
 

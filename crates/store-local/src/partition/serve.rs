@@ -36,7 +36,8 @@ impl Partition for LocalPartition {
     }
 
     fn append_problem(&self) -> Option<PartitionProblem> {
-        self.lock().mode.append_problem()
+        let problem = self.lock().mode.append_problem();
+        problem.or_else(|| self.shared.space.is_low().then_some(PartitionProblem::OutOfSpace))
     }
 
     fn unsynced_bytes(&self) -> u64 {
@@ -53,7 +54,14 @@ impl Partition for LocalPartition {
         let size = records.len() as u64;
         let appended = {
             let mut inner = self.lock();
-            if let Some(problem) = inner.mode.append_problem() {
+            let problem = inner.mode.append_problem().or_else(|| {
+                let refused = origin == Origin::Client && !self.shared.take_space(size);
+                refused.then_some(PartitionProblem::OutOfSpace)
+            });
+            if let Some(problem) = problem {
+                if problem == PartitionProblem::OutOfSpace {
+                    statistics.refused_for_space.increment();
+                }
                 return Err(AppendError::Unavailable(problem));
             }
             let Some(log) = inner.log.as_mut() else {
@@ -91,7 +99,7 @@ impl Partition for LocalPartition {
         let Some(me) = self.me.upgrade() else {
             return ready(Err(AppendError::Unavailable(PartitionProblem::Gone)));
         };
-        match me.wait_for(level, appended.last_offset.next()) {
+        match me.wait_for(level.into(), appended.last_offset.next()) {
             Ok(wait) => Box::pin(wait),
             Err(answer) => ready(answer),
         }
@@ -154,6 +162,13 @@ impl Partition for LocalPartition {
         }
     }
 
+    fn synced(&self) -> BoxFuture<'static, Result<(), PartitionProblem>> {
+        match self.me.upgrade() {
+            Some(me) => Box::pin(me.sync_visible()),
+            None => ready(Err(PartitionProblem::Gone)),
+        }
+    }
+
     fn delete_records(&self, before: Offset) -> BoxFuture<'static, Result<Offset, ReadError>> {
         let Some(me) = self.me.upgrade() else { return ready(Err(gone())) };
         Box::pin(async move { me.raise_start(before).await })
@@ -208,11 +223,16 @@ impl LocalPartition {
         ReadError::Unavailable(PartitionProblem::Storage(cause))
     }
 
-    /// Raises the log's start; resolves when the new one is in the checkpoint.
+    /// Raises the log's start; resolves when the new one is in the checkpoint. What lies below it is synced first,
+    /// whatever the policy: a start that a power loss leaves above the end would take the end, or itself, back.
     async fn raise_start(self: Arc<Self>, before: Offset) -> Result<Offset, ReadError> {
+        let offsets = self.offsets();
+        if before > offsets.synced_end && before <= offsets.high_watermark {
+            Arc::clone(&self).sync_up_to(before).await.map_err(ReadError::Unavailable)?;
+        }
         let (start, generation) = {
             let mut inner = self.lock();
-            if let Some(problem) = inner.mode.append_problem() {
+            if let Some(problem) = inner.mode.change_problem() {
                 return Err(ReadError::Unavailable(problem));
             }
             let Some(log) = inner.log.as_mut() else {

@@ -44,15 +44,14 @@ pub(crate) enum Started {
 impl LocalPartition {
     /// Recovers the log and puts the partition online, or offline with the cause.
     pub(crate) fn start(&self, begin: &Begin) -> Started {
-        let config = {
+        {
             let mut inner = self.lock();
             if inner.mode != Mode::Recovering {
                 return Started::Abandoned;
             }
             inner.busy += 1;
-            inner.config.clone()
-        };
-        let result = self.open_log(begin, config);
+        }
+        let result = self.open_log(begin, self.opened_with.clone());
         let mut wakers = Wakers::default();
         let mut inner = self.lock();
         self.job_done(&mut inner);
@@ -64,8 +63,6 @@ impl LocalPartition {
                 log.configure(inner.config.clone());
                 self.shared.checkpoints.set(self.id, log.checkpoint(), false);
                 inner.log = Some(log);
-                // Recovery has synced what it accepted.
-                inner.unsynced = 0;
                 inner.mode = Mode::Online;
                 self.publish(&inner, &mut wakers);
                 self.waiters().reopen();
@@ -150,7 +147,7 @@ impl LocalPartition {
 }
 
 impl Begin {
-    fn recover(&self) -> RecoverLog {
+    pub(crate) fn recover(&self) -> RecoverLog {
         let slot_start = self.slot.map_or(Offset::ZERO, |slot| slot.log_start_offset);
         let slot_epoch = self.slot.map(|slot| slot.leader_epoch);
         let checkpoint = self.entry.as_ref().map(|entry| LogCheckpoint {
@@ -164,7 +161,7 @@ impl Begin {
     }
 
     /// Why a missing directory is not an empty partition; `None` when it is one.
-    fn missing_data(&self, directory: &Path) -> Option<String> {
+    pub(crate) fn missing_data(&self, directory: &Path) -> Option<String> {
         let slot = self.slot.map(|slot| slot.end.offset).filter(|&end| end > Offset::ZERO);
         let entry = self.entry.as_ref().filter(|entry| entry.holds_data());
         let end = slot.max(entry.map(|entry| entry.log.recovery_point.offset));

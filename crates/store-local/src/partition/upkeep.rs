@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use highwater_partition_log::{LogCheckpoint, RemovedSegment, Segment};
+use highwater_partition_log::{LogCheckpoint, PartitionLog, RemovedSegment, SealedSegment, Segment};
 use highwater_store::PartitionProblem;
 use highwater_types::ProducerId;
 
@@ -62,7 +62,7 @@ impl LocalPartition {
     /// Segments that may go, taken off the log, and the generation of the checkpoint that holds the new start.
     pub(crate) fn retain(&self) -> (Vec<RemovedSegment>, u64) {
         let mut inner = self.lock();
-        if inner.mode != Mode::Online {
+        if inner.mode.change_problem().is_some() {
             return (Vec::new(), 0);
         }
         let Some(log) = inner.log.as_mut() else { return (Vec::new(), 0) };
@@ -105,6 +105,15 @@ impl LocalPartition {
         self.lock().log.as_ref().map_or_else(Vec::new, |log| log.segments().to_vec())
     }
 
+    /// The sealed segments of its log, as long as it serves.
+    pub(crate) fn sealed_segments(&self) -> Vec<SealedSegment> {
+        let inner = self.lock();
+        if inner.mode.change_problem().is_some() {
+            return Vec::new();
+        }
+        inner.log.as_ref().map_or_else(Vec::new, PartitionLog::sealed_segments)
+    }
+
     /// Takes it out of service for good: waits are refused, watchers told. Returns its segments.
     pub(crate) fn retire(&self) -> Vec<Arc<Segment>> {
         let mut wakers = Wakers::default();
@@ -140,7 +149,7 @@ impl LocalPartition {
         if !matches!(inner.mode, Mode::Closed) {
             return None;
         }
-        let result = inner.log.as_mut().map(highwater_partition_log::PartitionLog::close)?;
+        let result = inner.log.as_mut().map(PartitionLog::close)?;
         self.waiters().refuse(&PartitionProblem::Storage(CLOSED.to_owned()), &mut wakers);
         match result {
             Ok(checkpoint) => Some(checkpoint),

@@ -89,7 +89,7 @@ pub fn try_open(
         sync_threads: 0,
         reader_threads: 0,
         recovery_threads: 0,
-        free_space_floor: 1000,
+        free_space_floor: Arc::new(|| Some(1000)),
         ..LocalOptions::new(clock)
     };
     let store = LocalStore::open(directory, options)?;
