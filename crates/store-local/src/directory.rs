@@ -24,7 +24,7 @@ const FORMAT_VERSION: u32 = 1;
 /// Longest `format` file that is looked at.
 const FORMAT_SIZE_MAX: usize = 64;
 
-const FORMAT: &str = "format";
+pub(crate) const FORMAT: &str = "format";
 const LOCK: &str = "lock";
 const CLEAN_STOP: &str = "clean-stop";
 /// What an otherwise empty directory may hold: a crash may leave the first two, a mount point the last.
@@ -59,8 +59,7 @@ impl DataDirectory {
         // Whoever held the lock may have written it meanwhile.
         if !check_format(disk.as_ref(), path)? {
             files::sync_parents(disk.as_ref(), path)?;
-            let text = format!("highwater {FORMAT_VERSION}\n");
-            files::replace(disk.as_ref(), path, FORMAT, text.as_bytes())?;
+            write_format(disk.as_ref(), path)?;
         }
         let marker = files::read_bounded(disk.as_ref(), &path.join(CLEAN_STOP), 1)?;
         Ok(Self { disk, path: path.to_path_buf(), clean: marker.is_some(), lock: Mutex::new(Some(lock)) })
@@ -100,8 +99,13 @@ impl DataDirectory {
     }
 }
 
+/// Writes the format file, durably.
+pub(crate) fn write_format(disk: &dyn Disk, path: &Path) -> Result<(), DiskError> {
+    files::replace(disk, path, FORMAT, format!("highwater {FORMAT_VERSION}\n").as_bytes())
+}
+
 /// Whether there is a format file; an error when it is not one that is understood.
-fn check_format(disk: &dyn Disk, path: &Path) -> Result<bool, OpenError> {
+pub(crate) fn check_format(disk: &dyn Disk, path: &Path) -> Result<bool, OpenError> {
     let file = path.join(FORMAT);
     let bytes = match files::read_bounded(disk, &file, FORMAT_SIZE_MAX) {
         Ok(Some(bytes)) => bytes,
@@ -132,7 +136,7 @@ fn check_empty(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
 }
 
 /// Takes the lock. A disk without system files is one process's own and needs none.
-fn lock(disk: &dyn Disk, path: &Path) -> Result<Arc<dyn File>, OpenError> {
+pub(crate) fn lock(disk: &dyn Disk, path: &Path) -> Result<Arc<dyn File>, OpenError> {
     let name = path.join(LOCK);
     let file = disk.open(&name, OpenMode::CreateOrOpen).map_err(DiskError::at(Operation::Open, &name))?;
     match file.as_std().map(std::fs::File::try_lock) {
@@ -140,6 +144,12 @@ fn lock(disk: &dyn Disk, path: &Path) -> Result<Arc<dyn File>, OpenError> {
         Some(Err(TryLockError::WouldBlock)) => Err(OpenError::Locked { path: path.to_path_buf() }),
         Some(Err(TryLockError::Error(error))) => Err(OpenError::Disk(lock_error(&name, error))),
     }
+}
+
+/// Whether another process holds the lock. Makes no file.
+pub(crate) fn is_locked(disk: &dyn Disk, path: &Path) -> bool {
+    let Ok(file) = disk.open(&path.join(LOCK), OpenMode::Read) else { return false };
+    matches!(file.as_std().map(std::fs::File::try_lock_shared), Some(Err(TryLockError::WouldBlock)))
 }
 
 fn lock_error(name: &Path, error: io::Error) -> DiskError {

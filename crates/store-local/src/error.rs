@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use highwater_disk::DiskError;
+use highwater_store::MetaError;
 
 /// Why a data directory or the store in it was not opened. The text is one line for the person who started the
 /// broker.
@@ -43,6 +44,8 @@ pub enum OpenError {
     },
     /// The file system refused something.
     Disk(DiskError),
+    /// The metadata could not be read or written.
+    Metadata(MetaError),
     /// A thread could not be started.
     Thread(io::Error),
 }
@@ -76,6 +79,7 @@ impl fmt::Display for OpenError {
                 write!(f, "{} cannot be the data directory: it is a file", path.display())
             }
             Self::Disk(error) => error.fmt(f),
+            Self::Metadata(error) => error.fmt(f),
             Self::Thread(error) => write!(f, "a thread could not be started: {error}"),
         }
     }
@@ -85,6 +89,7 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Disk(error) => Some(error),
+            Self::Metadata(error) => Some(error),
             Self::Thread(error) => Some(error),
             _ => None,
         }

@@ -24,6 +24,7 @@ mod partition;
 mod pool;
 mod recovery;
 mod removal;
+pub mod repair;
 mod scrub;
 mod shared;
 mod space;

@@ -30,7 +30,7 @@ use highwater_wal::LogPoint;
 
 use crate::checkpoint::{get_point, put_point};
 
-const NAME: &str = "synced-ends";
+pub(crate) const NAME: &str = "synced-ends";
 const MAGIC: [u8; 4] = *b"HWS1";
 const SLOT_SIZE: usize = 64;
 /// Slots beyond these are not looked at.
@@ -126,6 +126,26 @@ impl SyncedEnds {
     fn lock(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Reads the file without changing anything: the slots, and how many cannot be read. No file holds none.
+pub(crate) fn read(
+    disk: &dyn Disk,
+    directory: &Path,
+) -> Result<(HashMap<TopicIdPartition, SyncedEnd>, usize), DiskError> {
+    let path = directory.join(NAME);
+    let mut found = HashMap::new();
+    let mut unreadable = 0;
+    let file = match disk.open(&path, OpenMode::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((found, 0)),
+        file => file.map_err(DiskError::at(Operation::Open, &path))?,
+    };
+    read_slots(file.as_ref(), |_, bytes| match decode(bytes) {
+        Some((id, end)) => drop(found.entry(id).or_insert(end)),
+        None => unreadable += usize::from(bytes.iter().any(|byte| *byte != 0)),
+    })
+    .map_err(DiskError::at(Operation::Read, &path))?;
+    Ok((found, unreadable))
 }
 
 impl Slots {

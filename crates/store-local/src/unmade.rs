@@ -17,8 +17,21 @@ const MADE_WITH_IT: [&str; 3] = ["partition.metadata", "partition.metadata.tmp",
 /// Removes a directory that never held a record; `false` when it is any other. Not synced: it may as well be removed at
 /// the next start.
 pub(crate) fn remove(disk: &dyn Disk, directory: &Path) -> Result<bool, DiskError> {
+    if !is_unmade(disk, directory)? {
+        return Ok(false);
+    }
     let entries = disk.list(directory).map_err(DiskError::at(Operation::List, directory))?;
     for entry in &entries {
+        files::remove_if_there(disk, &directory.join(&entry.name))?;
+    }
+    disk.remove_directory(directory).map_err(DiskError::at(Operation::Remove, directory))?;
+    Ok(true)
+}
+
+/// Whether a directory never held a record.
+pub(crate) fn is_unmade(disk: &dyn Disk, directory: &Path) -> Result<bool, DiskError> {
+    let entries = disk.list(directory).map_err(DiskError::at(Operation::List, directory))?;
+    for entry in entries {
         let unmade = entry.kind == EntryKind::File
             && (MADE_WITH_IT.contains(&entry.name.as_str())
                 || entry.name == FIRST_SEGMENT && is_empty(disk, &directory.join(FIRST_SEGMENT))?);
@@ -26,10 +39,6 @@ pub(crate) fn remove(disk: &dyn Disk, directory: &Path) -> Result<bool, DiskErro
             return Ok(false);
         }
     }
-    for entry in &entries {
-        files::remove_if_there(disk, &directory.join(&entry.name))?;
-    }
-    disk.remove_directory(directory).map_err(DiskError::at(Operation::Remove, directory))?;
     Ok(true)
 }
 
