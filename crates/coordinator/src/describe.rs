@@ -72,6 +72,8 @@ pub struct GroupListing {
     pub protocol_type: Arc<str>,
     /// Where it stands.
     pub state: GroupState,
+    /// How many members it has.
+    pub member_count: usize,
 }
 
 impl ClassicGroup {
@@ -94,6 +96,7 @@ impl ClassicGroup {
             group_id: Arc::clone(&self.id),
             protocol_type: self.protocol_type().cloned().unwrap_or_default(),
             state: self.state(),
+            member_count: self.members().count(),
         }
     }
 }
@@ -142,8 +145,12 @@ mod tests {
         let mut world = World::new();
         world.commit("", -1, 5);
         let listed: Vec<_> = world.groups.list().collect();
-        let expected =
-            GroupListing { group_id: GROUP.into(), protocol_type: "".into(), state: GroupState::Empty };
+        let expected = GroupListing {
+            group_id: GROUP.into(),
+            protocol_type: "".into(),
+            state: GroupState::Empty,
+            member_count: 0,
+        };
         assert_eq!(listed, [expected]);
         assert_eq!(GroupState::Empty.name(), "Empty");
     }

@@ -270,31 +270,35 @@ fn on_delete(table: &mut Table, turn: &mut Turn<'_>, ticket: Ticket, group_id: &
         None => ErrorCode::GroupIdNotFound,
         Some(entry) if entry.group.state() != GroupState::Empty => ErrorCode::NonEmptyGroup,
         Some(entry) => {
-            let commit = remove(turn, entry);
-            turn.answer_after(commit, ticket, Answer::Code(ErrorCode::None));
-            if commit.is_none() {
-                table.remove(group_id);
+            entry.group.forget_pending(turn);
+            let mut changes = removals(entry);
+            if changes.is_empty() {
+                // A commit that failed may be in the store all the same: the answer waits for it to take another.
+                changes.push(MetaChange::Remove(MetaKey::Group(Arc::clone(&entry.group.id))));
             }
+            let commit = remove(turn, entry, changes);
+            turn.answer_after(Some(commit), ticket, Answer::Code(ErrorCode::None));
             return;
         }
     };
     turn.answer(ticket, Answer::Code(code));
 }
 
-/// Sends the removal of a group of nobody and of all that it has to the store; `None` when the store has nothing of it.
-fn remove(turn: &mut Turn<'_>, entry: &mut Entry) -> Option<CommitId> {
-    entry.group.forget_pending(turn);
+/// The removal of a group and of all that the store is known to have of it.
+fn removals(entry: &Entry) -> Vec<MetaChange> {
     let group_id = &entry.group.id;
     let mut changes: Vec<_> =
         entry.offsets.partitions().map(|partition| removal(group_id, partition)).collect();
     if entry.group.is_recorded() {
         changes.push(MetaChange::Remove(MetaKey::Group(Arc::clone(group_id))));
     }
-    if changes.is_empty() {
-        return None;
-    }
+    changes
+}
+
+/// Sends the removal of a group of nobody to the store.
+fn remove(turn: &mut Turn<'_>, entry: &mut Entry, changes: Vec<MetaChange>) -> CommitId {
     entry.held = Some(Vec::new());
-    Some(turn.commit(group_id, changes, Pending::Removal))
+    turn.commit(&entry.group.id, changes, Pending::Removal)
 }
 
 /// Does what a commit's outcome brings, then answers who waited for it.
@@ -360,7 +364,13 @@ fn sweep(table: &mut Table, turn: &mut Turn<'_>) {
         }
         let expired = expiry::expired(&entry.group, &entry.offsets, turn.now.timestamp, turn.config);
         if entry.group.is_abandoned() && expired.len() == entry.offsets.partitions().count() {
-            return remove(turn, entry).is_some();
+            entry.group.forget_pending(turn);
+            let changes = removals(entry);
+            let is_stored = !changes.is_empty();
+            if is_stored {
+                remove(turn, entry, changes);
+            }
+            return is_stored;
         }
         entry.offsets.remove(turn, &entry.group.id, &expired, None);
         true

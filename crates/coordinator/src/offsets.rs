@@ -306,6 +306,25 @@ mod tests {
     }
 
     #[test]
+    fn a_deletion_is_answered_by_the_store_even_when_it_is_known_to_have_nothing() {
+        let mut world = World::new();
+        world.is_durable_at_once = false;
+        // The store may have it all the same.
+        let uncertain = world.commit("", -1, 5);
+        world.fail(ErrorCode::CoordinatorNotAvailable);
+        assert_eq!(world.code(uncertain), Some(ErrorCode::CoordinatorNotAvailable));
+        let ticket = world.send(delete_group());
+        assert_eq!(world.code(ticket), None);
+        world.fail(ErrorCode::CoordinatorNotAvailable);
+        assert_eq!(world.code(ticket), Some(ErrorCode::CoordinatorNotAvailable));
+        let ticket = world.send(delete_group());
+        world.settle();
+        assert_eq!(world.code(ticket), Some(ErrorCode::None));
+        let ticket = world.send(delete_group());
+        assert_eq!(world.code(ticket), Some(ErrorCode::GroupIdNotFound));
+    }
+
+    #[test]
     fn offsets_of_topics_that_live_consumers_read_are_not_deleted() {
         let mut world = World::new();
         let ticket = world.send(delete_offset(0));
