@@ -18,7 +18,8 @@ LAYERS = {
     "highwater-partition-log": {"highwater-types", "highwater-disk", "highwater-wal", "highwater-wire"},
     "highwater-store": {"highwater-types", "highwater-disk", "highwater-wire", "highwater-partition-log"},
     "highwater-store-local": {"highwater-types", "highwater-disk", "highwater-wal", "highwater-wire", "highwater-partition-log", "highwater-store"},
-    "highwater-sim": {"highwater-types", "highwater-disk", "highwater-wire", "highwater-partition-log", "highwater-store", "highwater-store-local"},
+    "highwater-sim": {"highwater-types", "highwater-disk", "highwater-wire", "highwater-partition-log", "highwater-store", "highwater-store-local",
+                      "highwater-coordinator"},
     "highwater-coordinator": {"highwater-types", "highwater-wire", "highwater-store"},
 }
 NO_RUNTIME = ("highwater-types", "highwater-disk", "highwater-wal", "highwater-wire", "highwater-partition-log", "highwater-coordinator", "highwater-sim")

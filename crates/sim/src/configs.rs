@@ -1,12 +1,13 @@
 //! The settings that topics get: tiny segments, so that rolls are everywhere, under each sync policy, with and without
-//! retention. A topic's record in the metadata names its settings by number.
+//! retention, with both kinds of timestamps, with and without bounds on them and on the size of a batch. A topic's record in
+//! the metadata names its settings by number.
 
 use std::collections::BTreeMap;
 
-use highwater_partition_log::{LogConfig, SyncPolicy};
+use highwater_partition_log::{LogConfig, SyncPolicy, TimestampType};
 
 /// How many settings there are.
-pub(crate) const COUNT: u64 = 24;
+pub(crate) const COUNT: u64 = 6 * 4 * 4 * 3;
 
 const KEY: &str = "sim.settings";
 
@@ -24,7 +25,19 @@ pub(crate) fn settings(number: u64) -> LogConfig {
         2 => (None, Some(2_000)),
         _ => (Some(20_000), None),
     };
+    let (timestamp_type, timestamp_before_max_ms) = match number / 24 % 4 {
+        0 => (TimestampType::LogAppendTime, None),
+        1 => (TimestampType::CreateTime, Some(1_800_000)),
+        _ => (TimestampType::CreateTime, None),
+    };
+    let max_message_bytes = match number / 96 % 3 {
+        0 => 600,
+        _ => 1_048_588,
+    };
     LogConfig {
+        timestamp_type,
+        timestamp_before_max_ms,
+        max_message_bytes,
         sync_policy,
         retention_ms,
         retention_bytes,
@@ -41,6 +54,11 @@ pub(crate) fn settings(number: u64) -> LogConfig {
 /// Whether records may go by themselves under the settings.
 pub(crate) fn lets_go(config: &LogConfig) -> bool {
     config.retention_ms.is_some() || config.retention_bytes.is_some()
+}
+
+/// Whether a change of settings shows less than before: only what is durable.
+pub(crate) fn tightens(from: &LogConfig, to: &LogConfig) -> bool {
+    !from.sync_policy.waits_for_sync() && to.sync_policy.waits_for_sync()
 }
 
 /// As a topic's record has them.

@@ -1,6 +1,7 @@
 //! The whole storage stack in one process without threads, on the simulated disk, from one seed: several producers,
-//! fetches, topics that come and go, settings that change, metadata commits, faults, and crash after crash. What clients
-//! were told is kept in a model, and what the stack says and shows is compared with it all the time.
+//! some of them transactional, fetches, searches by time, topics that come and go, settings that change, groups and their
+//! members, the scrub, faults, and crash after crash. What clients were told is kept in a model, and what the stack says
+//! and shows is compared with it all the time.
 //!
 //! The same seed gives the same run, operation by operation. [`run`] does one; the program `sim` does many and replays
 //! one with a readable trace.
@@ -12,9 +13,12 @@
 //! | `metadata` | what the metadata must hold |
 //! | `configs` | the settings that topics get |
 //! | `run` | one run: lives of a process, each ended by a crash or a clean stop |
-//! | `steps` | what clients and the broker do, at random |
+//! | `steps` | what producers, consumers, administrators and the broker do, at random |
+//! | `groups` | what members of groups do, and what they must be told |
 //! | `watch` | what is compared after each step and after each start |
 //! | `rot` | damage at rest: reported or harmless, never served |
+//! | `block` | a power loss that destroys the physical block being written: what still holds |
+//! | `tally` | what must have happened in enough runs |
 //!
 //! Not here: sockets, request handlers, threads. Those are tested with real processes.
 
@@ -29,13 +33,16 @@
     clippy::cast_sign_loss
 )]
 
+mod block;
 mod configs;
+mod groups;
 mod metadata;
 mod model;
 mod rot;
 mod run;
 mod stack;
 mod steps;
+pub mod tally;
 mod watch;
 
 pub use run::{Failure, Options, Report, run};

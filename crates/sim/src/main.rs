@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use highwater_sim::{Failure, Options, Report, run};
+use highwater_sim::{Failure, Options, Report, run, tally};
 
 const USAGE: &str = "usage: sim --seed N [--lives L] [--trace]
        sim --seeds A..B [--lives L] [--quiet]
+       (two thousand seeds or more fail also when something that they are run for never happened in them)
 
   --seed N      one run; a failure is printed with the end of its trace
   --trace       print all that happened, also when nothing failed
@@ -16,6 +17,9 @@ const USAGE: &str = "usage: sim --seed N [--lives L] [--trace]
 
 /// Seeds between two lines of progress.
 const PROGRESS_EVERY: u64 = 500;
+
+/// Seeds in which everything that a run is made for must have happened.
+const ENOUGH: u64 = 2000;
 
 /// Lines of the trace that are printed of a failure nobody asked the trace of.
 const TRACE_TAIL: usize = 60;
@@ -83,9 +87,7 @@ fn many(arguments: &Arguments) -> ExitCode {
     for seed in arguments.first..arguments.end {
         match run(&options(seed, arguments, false)) {
             Ok(report) => {
-                sum.crashes += report.crashes;
-                sum.steps += report.steps;
-                sum.operations += report.operations;
+                sum.add(&report);
             }
             Err(failure) => {
                 print_sum(&sum, seed - arguments.first, began);
@@ -99,8 +101,15 @@ fn many(arguments: &Arguments) -> ExitCode {
             print_sum(&sum, count, began);
         }
     }
-    print_sum(&sum, arguments.end - arguments.first, began);
+    let seeds = arguments.end - arguments.first;
+    print_sum(&sum, seeds, began);
+    sum.counts.iter().for_each(|(name, count)| println!("{count:>10} {name}"));
     println!("nothing broken");
+    let missing = tally::missing(&sum.counts);
+    if seeds >= ENOUGH && !missing.is_empty() {
+        println!("FAILED: in {seeds} seeds this never happened: {}", missing.join(", "));
+        return ExitCode::FAILURE;
+    }
     ExitCode::SUCCESS
 }
 
@@ -119,6 +128,6 @@ fn report_failure(failure: &Failure, arguments: &Arguments) -> ExitCode {
     let skip = if arguments.trace { 0 } else { failure.trace.len().saturating_sub(TRACE_TAIL) };
     failure.trace.iter().skip(skip).for_each(|line| println!("{line}"));
     println!("FAILED: seed {}: {}", failure.seed, failure.violation.0);
-    println!("replay: sim --seed {} --lives {} --trace", failure.seed, arguments.lives);
+    println!("replay: scripts/sim --seed {} --lives {} --trace", failure.seed, arguments.lives);
     ExitCode::FAILURE
 }

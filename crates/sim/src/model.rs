@@ -2,9 +2,9 @@
 //! follows from them for producers and transactions.
 
 use bytes::Bytes;
-use highwater_partition_log::SyncPolicy;
+use highwater_partition_log::{Isolation, LogConfig, SyncPolicy, TimestampType};
 
-use crate::{Verdict, require};
+use crate::{Verdict, configs, require};
 
 /// Batches of each producer that a partition remembers.
 const WINDOW: usize = 5;
@@ -29,8 +29,36 @@ pub(crate) struct Batch {
     pub(crate) sent: Bytes,
     pub(crate) leader_epoch: i32,
     pub(crate) stamp: Option<Stamp>,
-    /// The end of a transaction: whether it was committed.
-    pub(crate) marker: Option<bool>,
+    /// The end of a transaction: whether it was committed, and the coordinator's epoch.
+    pub(crate) marker: Option<(bool, i32)>,
+    /// The timestamps of its records, as they were sent.
+    pub(crate) times: Vec<i64>,
+    /// The time that the broker gave all of them, if it did.
+    pub(crate) stamped: Option<i64>,
+}
+
+/// Places within the bytes that the broker keeps (see `PAYLOAD_START`): those that change when the broker stamps a batch.
+const ATTRIBUTES: usize = 4;
+const MAX_TIMESTAMP: std::ops::Range<usize> = 18..26;
+const STAMPED_BY_BROKER: u16 = 8;
+
+impl Batch {
+    /// Whether these are the bytes that must be stored of it, the checksum aside, which the caller checks.
+    pub(crate) fn is_stored_as(&self, bytes: &[u8]) -> bool {
+        let Some(stamped) = self.stamped else { return self.payload[..] == *bytes };
+        let mut expected = self.payload.to_vec();
+        let attributes = u16::from_be_bytes([expected[ATTRIBUTES], expected[ATTRIBUTES + 1]]);
+        let stamped_attributes = (attributes | STAMPED_BY_BROKER).to_be_bytes();
+        expected[ATTRIBUTES..ATTRIBUTES + 2].copy_from_slice(&stamped_attributes);
+        expected[MAX_TIMESTAMP].copy_from_slice(&stamped.to_be_bytes());
+        bytes.len() == expected.len() && bytes[ATTRIBUTES..] == expected[ATTRIBUTES..]
+    }
+
+    /// Offsets and timestamps of its records, as readers have them.
+    fn stamps(&self) -> impl Iterator<Item = (i64, i64)> {
+        let time = |(index, time): (usize, &i64)| (self.base + index as i64, self.stamped.unwrap_or(*time));
+        self.times.iter().enumerate().map(time)
+    }
 }
 
 /// What the rules say of a batch.
@@ -74,14 +102,8 @@ pub(crate) struct Model {
     pub(crate) start_ceiling: i64,
     /// Retention was at work at some time.
     pub(crate) lets_go: bool,
-    /// The sync policy in force.
-    pub(crate) policy: Option<SyncPolicy>,
-    /// What was visible before it was durable may be gone after a change to a policy under which nothing is. No epoch
-    /// tells of that: the stack knows the policy in force alone.
-    pub(crate) unsettled: bool,
-    /// The log was lost, all of it, and began anew where it was told to begin: what it knows of producers depends on
-    /// snapshots that may or may not have been made. No more of that is compared.
-    pub(crate) forgotten: bool,
+    /// The settings in force.
+    pub(crate) config: LogConfig,
     /// It was seen open since the last start.
     pub(crate) open: bool,
 }
@@ -104,40 +126,39 @@ impl Model {
         }
     }
 
-    /// Another policy is in force.
-    pub(crate) fn set_policy(&mut self, policy: SyncPolicy) {
-        let waited = self.policy.is_none() || self.waits_for_sync();
-        self.unsettled |= !waited && policy.waits_for_sync() && self.visible > self.power_floor;
-        self.policy = Some(policy);
+    /// Other settings are in force.
+    pub(crate) fn configure(&mut self, config: LogConfig) {
+        self.lets_go |= configs::lets_go(&config);
+        self.config = config;
     }
 
     /// Whether readers see only what is durable.
     pub(crate) fn waits_for_sync(&self) -> bool {
-        self.policy.is_some_and(SyncPolicy::waits_for_sync)
+        self.config.sync_policy.waits_for_sync()
     }
 
-    /// The power failed. A log start above what is left falls with the end.
+    /// Whether every answer waits for the sync.
+    pub(crate) fn is_always_synced(&self) -> bool {
+        self.config.sync_policy == SyncPolicy::Always
+    }
+
+    /// The power failed.
     pub(crate) fn power_lost(&mut self) {
         self.kill_floor = self.power_floor;
-        self.start_floor = self.start_floor.min(self.power_floor);
     }
 
-    /// The log ends here now: what lay behind is lost, if it may be. An empty log begins and ends where it was told to
-    /// begin, wherever that is.
-    pub(crate) fn ends_at(&mut self, start: i64, end: i64) -> Verdict {
+    /// The log ends here now: what lay behind is lost, if it may be.
+    pub(crate) fn ends_at(&mut self, end: i64) -> Verdict {
         require!(end >= self.kill_floor, "the log ends at {end}; {} was promised", self.kill_floor);
         require!(end <= self.end(), "the log ends at {end}; only {} were sent", self.end());
         let keep = self.index_of(end);
-        let cut = self.branch.get(keep).filter(|batch| batch.base < end).cloned();
-        require!(cut.is_none() || start == end, "the log ends at {end}, within a batch");
+        let cut = self.branch.get(keep).is_some_and(|batch| batch.base < end);
+        require!(!cut, "the log ends at {end}, within a batch");
         for batch in self.branch.drain(keep..) {
             if batch.stamp.is_some() && batch.marker.is_none() && self.lost.len() < 50 {
                 self.lost.push(batch);
             }
         }
-        self.forgotten |= start == end && end > self.kill_floor;
-        // Nobody will see it: it stands for offsets below the log's start.
-        self.branch.extend(cut.map(|batch| Batch { last: end - 1, stamp: None, ..batch }));
         Ok(())
     }
 
@@ -159,6 +180,55 @@ impl Model {
             }
         }
         known
+    }
+
+    /// Whether a client's batch is refused whoever sends it.
+    pub(crate) fn is_inadmissible(&self, size: usize, times: &[i64], now: i64) -> bool {
+        let config = &self.config;
+        let is_far = |time: &i64| {
+            let age = now - time;
+            let bound = if age > 0 { config.timestamp_before_max_ms } else { config.timestamp_after_max_ms };
+            bound.is_some_and(|bound| age.unsigned_abs() > bound)
+        };
+        let stamped = config.timestamp_type == TimestampType::LogAppendTime;
+        size as u64 > config.max_message_bytes || !stamped && times.iter().any(is_far)
+    }
+
+    /// The time that the broker gives a batch that comes now; `None` where the producer's stays.
+    pub(crate) fn stamp_at(&self, now: i64) -> Option<i64> {
+        (self.config.timestamp_type == TimestampType::LogAppendTime).then_some(now)
+    }
+
+    /// The first record at or after a time that a reader may see: offset, timestamp, epoch.
+    pub(crate) fn first_at(&self, time: i64, isolation: Isolation) -> Option<(i64, i64, i32)> {
+        let end = match isolation {
+            Isolation::ReadUncommitted => self.high_watermark,
+            Isolation::ReadCommitted => self.last_stable_offset(self.log_start, self.high_watermark),
+        };
+        self.visible_stamps(end).find(|(_, stamp, _)| *stamp >= time)
+    }
+
+    /// The first record with the largest timestamp that readers see.
+    pub(crate) fn largest(&self) -> Option<(i64, i64, i32)> {
+        let largest = self.visible_stamps(self.high_watermark).map(|(_, stamp, _)| stamp).max()?;
+        self.first_at(largest, Isolation::ReadUncommitted)
+    }
+
+    fn visible_stamps(&self, end: i64) -> impl Iterator<Item = (i64, i64, i32)> {
+        let batches = &self.branch[self.index_of(self.log_start)..];
+        let stamps = |batch: &Batch| {
+            let epoch = batch.leader_epoch;
+            batch.stamps().map(move |(offset, stamp)| (offset, stamp, epoch)).collect::<Vec<_>>()
+        };
+        let start = self.log_start;
+        batches.iter().flat_map(stamps).filter(move |(offset, ..)| (start..end).contains(offset))
+    }
+
+    /// The epoch of the coordinator that ended a producer's last transaction; -1: none has.
+    pub(crate) fn coordinator_epoch(&self, id: i64) -> i32 {
+        let of_producer = |batch: &&Batch| batch.stamp.is_some_and(|stamp| stamp.id == id);
+        let markers = self.branch.iter().filter(of_producer).filter_map(|batch| batch.marker);
+        markers.last().map_or(-1, |(_, epoch)| epoch)
     }
 
     /// What must become of a client's batch of `count` records.
@@ -220,6 +290,6 @@ impl Model {
         let end = self.branch[index..]
             .iter()
             .find(|later| later.marker.is_some() && later.stamp.is_some_and(|other| other.id == stamp.id));
-        end.and_then(|marker| marker.marker).unwrap_or(false)
+        end.and_then(|marker| marker.marker).is_some_and(|(committed, _)| committed)
     }
 }

@@ -1,21 +1,30 @@
 //! Damage at rest: a bit flips, or bytes become unreadable, in some file of a directory that nobody uses. Then whatever
 //! a client gets must be what was sent, or an error. A batch that does not match its checksum counts as an error: every
 //! client checks it. Not covered: the twelve bytes of a batch that its checksum does not cover.
+//!
+//! Or a bit flips on the device under a running process: consumers get good bytes from the cache still, and the scrub, which
+//! reads past it, says which segment it is.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use highwater_disk::{Disk, EntryKind, OpenMode};
 use highwater_partition_log::{Isolation, ReadRequest};
-use highwater_store::LogStore;
+use highwater_store::{LogStore, NewPartition};
 use highwater_types::{Offset, TopicIdPartition};
 use highwater_wire::record::{BatchHeader, verify};
 
 use crate::run::Run;
-use crate::stack::{DATA, Stack};
+use crate::stack::{DATA, Stack, partitions_of};
 use crate::steps::PAYLOAD_START;
 use crate::watch::bytes_of;
-use crate::{Verdict, require};
+use crate::{Verdict, Violation, require};
+
+/// Enough to read every segment that there may be.
+const SCRUB_STEPS: usize = 200;
+/// More than the scrub waits before it searches again.
+const BETWEEN_SCRUBS_NS: u64 = 60_000_000_000;
 
 /// Damages one file and looks at what is served after the next start.
 pub(crate) fn damage(run: &mut Run) -> Verdict {
@@ -35,7 +44,7 @@ pub(crate) fn damage(run: &mut Run) -> Verdict {
     };
     require!(done.is_ok(), "the disk cannot be damaged");
     // A process that does not start has reported it.
-    let Ok(stack) = Stack::open(&run.disk, &run.ticks) else { return Ok(()) };
+    let Ok(stack) = Stack::open(&run.disk, &run.ticks, None) else { return Ok(()) };
     if run.metadata.found(&stack.records).is_err() && path.ends_with("meta.redb") {
         // Nobody promises to find each flipped bit in a file of redb.
         return Ok(());
@@ -45,10 +54,63 @@ pub(crate) fn damage(run: &mut Run) -> Verdict {
     for id in ids {
         read_what_is_there(run, &stack, id)?;
     }
+    for _ in 0..SCRUB_STEPS {
+        stack.store.scrub_step();
+    }
+    let accused = stack.store.status().scrub.damaged;
+    require!(accused.iter().all(|damaged| damaged.file == path), "the scrub accuses {accused:?}");
     Ok(())
 }
 
-fn files(run: &Run, directory: &Path) -> Vec<PathBuf> {
+/// Lets a bit rot under the page cache of a running process, in a segment that the scrub has found good before.
+pub(crate) fn under_cache(run: &mut Run) -> Verdict {
+    let Some(stack) = run.start()? else { return Err(Violation("it did not start".to_owned())) };
+    stack.settle();
+    run.look(&stack)?;
+    scrub_all(run, &stack);
+    let sealed: Vec<_> =
+        files(run, Path::new(DATA)).into_iter().filter(|path| is_sealed(run, path)).collect();
+    let Some(path) = sealed.get(run.random.index(sealed.len())).cloned() else { return Ok(()) };
+    let length = run.disk.open(&path, OpenMode::Read).and_then(|file| file.length()).unwrap_or(0);
+    let position = run.random.below(length);
+    run.note(|| format!("a bit rots under the cache of {} at {position}", path.display()));
+    require!(run.disk.flip_bit_under_cache(&path, position).is_ok(), "{} is not durable", path.display());
+    scrub_all(run, &stack);
+    let accused = stack.store.status().scrub.damaged;
+    require!(
+        accused.len() == 1 && accused.iter().all(|damaged| damaged.file == path),
+        "the scrub accuses {accused:?} of rot in {} at {position}",
+        path.display()
+    );
+    run.count("rot under the cache found by the scrub");
+    let ids: Vec<_> = run.models.keys().copied().collect();
+    ids.into_iter().try_for_each(|id| run.read_all(&stack, id))
+}
+
+/// Has the scrub look at everything once.
+fn scrub_all(run: &Run, stack: &Stack) {
+    run.ticks.fetch_add(BETWEEN_SCRUBS_NS, Ordering::Relaxed);
+    for _ in 0..SCRUB_STEPS {
+        stack.store.scrub_step();
+    }
+}
+
+/// Whether a segment follows it that begins above the log's start, in a directory that is not on its way out.
+fn is_sealed(run: &Run, path: &Path) -> bool {
+    let Some(directory) = path.parent() else { return false };
+    let named = |new: &NewPartition| directory.ends_with(format!("{}-{}", new.topic, new.id.partition));
+    let partition = run.metadata.records().flat_map(partitions_of).find(named);
+    let Some(model) = partition.and_then(|new| run.models.get(&new.id)) else { return false };
+    let base = |path: &Path| -> Option<i64> {
+        path.file_name()?.to_str()?.strip_suffix(".log").and_then(|base| base.parse().ok())
+    };
+    let Some(own) = base(path) else { return false };
+    let next =
+        files(run, directory).iter().filter_map(|other| base(other)).filter(|other| *other > own).min();
+    next.is_some_and(|next| next > model.log_start)
+}
+
+pub(crate) fn files(run: &Run, directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in run.disk.list(directory).unwrap_or_default() {
         let path = directory.join(&entry.name);
@@ -60,7 +122,7 @@ fn files(run: &Run, directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn read_what_is_there(run: &Run, stack: &Stack, id: TopicIdPartition) -> Verdict {
+pub(crate) fn read_what_is_there(run: &Run, stack: &Stack, id: TopicIdPartition) -> Verdict {
     let Some(partition) = stack.store.partition(id) else { return Ok(()) };
     let partition = Arc::clone(&partition);
     let mut next = partition.offsets().log_start_offset;
@@ -75,7 +137,7 @@ fn read_what_is_there(run: &Run, stack: &Stack, id: TopicIdPartition) -> Verdict
             return Ok(());
         }
         let known = model.branch.get(model.index_of(next.0));
-        let whole = known.is_some_and(|known| known.payload[..] == bytes[PAYLOAD_START..]);
+        let whole = known.is_some_and(|known| known.is_stored_as(&bytes[PAYLOAD_START..]));
         require!(whole, "{id}: of a damaged file a batch is served at {next} that was never there");
         if known.is_none_or(|known| known.base != header.base_offset.0) {
             // Base offset and leader epoch lie outside the checksum: only a scrub finds these bits.

@@ -6,17 +6,19 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use highwater_disk::Operation;
 use highwater_disk::sim::{Fault, Random, SimDisk};
 use highwater_store::{Acknowledgement, AppendError, BoxFuture, LogStore};
 use highwater_types::TopicIdPartition;
 
-use crate::configs;
+use crate::groups::Clients;
 use crate::metadata::Metadata;
 use crate::model::Model;
 use crate::stack::{Stack, Ticks, partitions_of};
-use crate::{Verdict, Violation, require, rot};
+use crate::tally::{self, Counts};
+use crate::{Verdict, Violation, block, require, rot};
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -38,8 +40,20 @@ pub struct Report {
     pub steps: u64,
     /// Operations of the disk that change something.
     pub operations: u64,
+    /// How often what happened.
+    pub counts: Counts,
     /// What happened, if it was asked for.
     pub trace: Vec<String>,
+}
+
+impl Report {
+    /// Adds another run's figures.
+    pub fn add(&mut self, other: &Self) {
+        self.crashes += other.crashes;
+        self.steps += other.steps;
+        self.operations += other.operations;
+        tally::add(&mut self.counts, &other.counts);
+    }
 }
 
 /// A run that found a promise broken.
@@ -78,14 +92,32 @@ pub(crate) struct Pending {
     pub(crate) wait: BoxFuture<'static, Result<(), AppendError>>,
 }
 
+/// How a life ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    BeforeServing,
+    Killed,
+    PowerLost,
+}
+
 /// The state of a run.
 pub(crate) struct Run {
     pub(crate) random: Random,
     pub(crate) disk: Arc<SimDisk>,
     pub(crate) ticks: Ticks,
+    /// The free space below which appends are refused, in bytes.
+    floor: Option<u64>,
     pub(crate) metadata: Metadata,
     pub(crate) models: BTreeMap<TopicIdPartition, Model>,
     pub(crate) pending: Vec<Pending>,
+    /// The members of all groups.
+    pub(crate) clients: Clients,
+    /// What happens now, in the words of the tally.
+    pub(crate) phase: &'static str,
+    /// How the lives before this one ended, newest last.
+    ends: Vec<End>,
+    /// Markers carry it; each life has a higher one.
+    pub(crate) coordinator_epoch: i32,
     /// Something was ordered to fail in this life.
     pub(crate) faulty: bool,
     /// A commit of metadata failed in this life: none is taken any more.
@@ -103,13 +135,19 @@ impl Run {
         disk.set_tracing(options.trace);
         disk.set_short_writes(if random.one_in(3) { 4 } else { 0 });
         disk.set_interruptions(if random.one_in(3) { 8 } else { 0 });
+        let floor = Some(if random.coin() { 0 } else { 10_000 });
         Self {
             random,
             disk,
             ticks: Ticks::default(),
+            floor,
             metadata: Metadata::default(),
             models: BTreeMap::new(),
             pending: Vec::new(),
+            clients: Clients::default(),
+            phase: "died at start",
+            ends: Vec::new(),
+            coordinator_epoch: 0,
             faulty: false,
             metadata_failed: false,
             counter: 0,
@@ -125,7 +163,12 @@ impl Run {
             self.life()?;
         }
         self.last_life()?;
-        if self.random.one_in(4) { rot::damage(self) } else { Ok(()) }
+        match self.random.below(8) {
+            0 | 1 => rot::damage(self),
+            2 | 3 => block::destroy(self),
+            4 => rot::under_cache(self),
+            _ => Ok(()),
+        }
     }
 
     /// Decides when the machine dies in the coming life, and what fails.
@@ -155,7 +198,7 @@ impl Run {
             self.note(|| format!("operation {at} will fail: {fault:?}"));
             return;
         }
-        let (operation, pattern) = match self.random.below(9) {
+        let (operation, pattern) = match self.random.below(11) {
             0 | 1 => (Operation::Sync, ".log"),
             2 => (Operation::Write, ".log"),
             3 => (Operation::Sync, ""),
@@ -163,6 +206,8 @@ impl Run {
             5 => (Operation::Rename, ""),
             6 => (Operation::Allocate, ""),
             7 => (Operation::Sync, "meta.redb"),
+            8 => (Operation::Open, ""),
+            9 => (Operation::SetLength, ""),
             _ => (Operation::Read, ".log"),
         };
         self.disk.fail_next(operation, pattern, fault);
@@ -174,10 +219,15 @@ impl Run {
             Some(stack) => stack,
             None => return self.end_life(None),
         };
+        self.phase = "died in recovery";
         if self.random.coin() {
             while stack.store.recovery_step() {}
         }
         self.look(&stack)?;
+        if !self.disk.has_crashed() {
+            self.look_at_groups(&mut stack)?;
+        }
+        self.coordinator_epoch += 1;
         let steps = 10 + self.random.below(140);
         for _ in 0..steps {
             if self.disk.has_crashed() {
@@ -188,6 +238,7 @@ impl Run {
             self.look(&stack)?;
         }
         if !self.disk.has_crashed() && self.random.one_in(6) {
+            self.phase = "died while stopping";
             self.stop(&stack)?;
         }
         self.end_life(Some(stack))
@@ -197,9 +248,10 @@ impl Run {
     fn last_life(&mut self) -> Verdict {
         self.faulty = false;
         for _ in 0..2 {
-            let Some(stack) = self.start()? else { return Err(Violation("it did not start".to_owned())) };
+            let Some(mut stack) = self.start()? else { return Err(Violation("it did not start".to_owned())) };
             stack.settle();
             self.look(&stack)?;
+            self.look_at_groups(&mut stack)?;
             self.require_all_open()?;
             self.stop(&stack)?;
             self.end_life(Some(stack))?;
@@ -218,7 +270,8 @@ impl Run {
     pub(crate) fn start(&mut self) -> Verdict<Option<Stack>> {
         self.disk.set_capacity(None);
         self.metadata_failed = false;
-        let stack = match Stack::open(&self.disk, &self.ticks) {
+        self.phase = "died at start";
+        let mut stack = match Stack::open(&self.disk, &self.ticks, self.floor) {
             Ok(stack) => stack,
             Err(cause) => {
                 self.note(|| format!("it does not start: {cause}"));
@@ -231,6 +284,10 @@ impl Run {
         let strays = stack.store.strays();
         require!(strays.is_empty(), "directories that nobody made were set aside: {strays:?}");
         self.know_topics();
+        let orphans = std::mem::take(&mut stack.orphans);
+        if !orphans.is_empty() {
+            self.commit(&mut stack, orphans)?;
+        }
         Ok(Some(stack))
     }
 
@@ -243,10 +300,10 @@ impl Run {
             .map(|partition| (partition.id, partition.config))
             .collect();
         self.models.retain(|id, _| partitions.contains_key(id));
+        self.clients.keep_topics(|topic| partitions.keys().any(|id| id.topic_id == topic));
         for (id, config) in partitions {
             let model = self.models.entry(id).or_default();
-            model.lets_go |= configs::lets_go(&config);
-            model.set_policy(config.sync_policy);
+            model.configure(config);
             model.open = false;
         }
     }
@@ -258,6 +315,7 @@ impl Run {
         self.look_at_answers()?;
         match result {
             Some(Ok(())) if !self.faulty => {
+                *self.report.counts.entry("clean stop".to_owned()).or_default() += 1;
                 for (id, model) in &mut self.models {
                     if model.open {
                         model.promise(model.end(), true);
@@ -280,7 +338,12 @@ impl Run {
         self.collect_disk_trace();
         self.report.operations += self.disk.operations();
         self.report.crashes += 1;
+        if self.disk.has_crashed() {
+            self.count(self.phase);
+        }
         let power = self.random.coin();
+        self.count_end(power, stack.is_some());
+        self.clients.lose_answers(self.ticks.load(Ordering::Relaxed));
         let next = if power { self.disk.power_loss(self.random.number()) } else { self.disk.kill() };
         self.pending.clear();
         drop(stack);
@@ -296,6 +359,30 @@ impl Run {
         Ok(())
     }
 
+    fn count_end(&mut self, power: bool, served: bool) {
+        self.count(if power { "power lost" } else { "killed" });
+        let at_start = !served || self.phase == "died in recovery";
+        if at_start && self.disk.has_crashed() && self.ends.last() == Some(&End::BeforeServing) {
+            self.count("died at start or in recovery twice in a row");
+        }
+        if power && served && self.ends.last() == Some(&End::Killed) {
+            self.count("killed, recovered, served, power lost");
+        }
+        self.ends.push(match (at_start, power) {
+            (true, _) => End::BeforeServing,
+            (false, true) => End::PowerLost,
+            (false, false) => End::Killed,
+        });
+    }
+
+    /// Counts for the tally.
+    pub(crate) fn count(&mut self, what: &str) {
+        match self.report.counts.get_mut(what) {
+            Some(count) => *count += 1,
+            None => drop(self.report.counts.insert(what.to_owned(), 1)),
+        }
+    }
+
     // --- the trace ------------------------------------------------------------------------------------------------
 
     /// Adds a line to the trace, behind what the disk did until now.
@@ -308,6 +395,9 @@ impl Run {
     }
 
     fn collect_disk_trace(&mut self) {
+        for (event, count) in self.disk.take_events() {
+            *self.report.counts.entry(event.to_string()).or_default() += count;
+        }
         if let Some(trace) = &mut self.trace {
             trace.extend(self.disk.take_trace().into_iter().map(|line| format!("            disk {line}")));
         }

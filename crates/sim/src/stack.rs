@@ -8,16 +8,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use highwater_coordinator::{GroupConfig, Groups};
 use highwater_disk::Disk;
 use highwater_disk::sim::SimDisk;
 use highwater_partition_log::LogConfig;
 use highwater_store::meta::TopicRecord;
-use highwater_store::{MetaRecord, NewPartition};
+use highwater_store::{MetaChange, MetaKey, MetaRecord, NewPartition};
 use highwater_store_local::meta::MetaCore;
 use highwater_store_local::{Clock, DataDirectory, LocalOptions, LocalStore};
 use highwater_types::{Instant, Timestamp, TopicId, TopicIdPartition};
 
 use crate::configs;
+use crate::groups::{Commits, now};
 
 /// The data directory on the simulated disk.
 pub(crate) const DATA: &str = "/data";
@@ -39,14 +41,20 @@ pub(crate) struct Stack {
     /// Topics whose last directory is gone.
     pub(crate) removed: Arc<Mutex<Vec<TopicId>>>,
     pub(crate) records: Vec<MetaRecord>,
+    pub(crate) groups: Groups,
+    /// Commits of groups that are still to be made.
+    pub(crate) commits: Commits,
+    /// Offsets of topics that are gone, still to be removed.
+    pub(crate) orphans: Vec<MetaChange>,
 }
 
 impl Stack {
-    /// Opens everything, as the server does at its start.
+    /// Opens everything, as the server does at its start; `floor` is the free space below which appends are refused, in
+    /// bytes.
     ///
     /// # Errors
     /// In words, whatever could not be opened.
-    pub(crate) fn open(disk: &Arc<SimDisk>, ticks: &Ticks) -> Result<Self, String> {
+    pub(crate) fn open(disk: &Arc<SimDisk>, ticks: &Ticks, floor: Option<u64>) -> Result<Self, String> {
         let disk: Arc<dyn Disk> = Arc::clone(disk) as _;
         let directory =
             DataDirectory::open(Arc::clone(&disk), Path::new(DATA)).map_err(|error| error.to_string())?;
@@ -66,13 +74,16 @@ impl Stack {
             sync_threads: 0,
             reader_threads: 0,
             recovery_threads: 0,
+            free_space_floor: Arc::new(move || floor),
+            scrub_interval_ms: Arc::new(|| 0),
             retention_interval_ms: 5_000,
             checkpoint_interval_ms: 1_000,
             descriptors_max: 8,
             ..LocalOptions::new(clock)
         };
         let store = LocalStore::open(directory, options).map_err(|error| error.to_string())?;
-        Ok(Self { core, store, removed, records })
+        let (groups, orphans) = load_groups(&records, ticks);
+        Ok(Self { core, store, removed, records, groups, commits: Vec::new(), orphans })
     }
 
     /// Takes the steps that nothing but threads would wait for.
@@ -99,6 +110,32 @@ impl Stack {
         }
         None
     }
+}
+
+/// The groups as the metadata has them, and the removals of offsets whose topics are gone.
+fn load_groups(records: &[MetaRecord], ticks: &Ticks) -> (Groups, Vec<MetaChange>) {
+    let topics: Vec<TopicId> = records
+        .iter()
+        .filter_map(|record| match record {
+            MetaRecord::Topic(topic) => Some(TopicId(topic.id)),
+            _ => None,
+        })
+        .collect();
+    let (mut groups, mut offsets, mut orphans) = (Vec::new(), Vec::new(), Vec::new());
+    for record in records {
+        match record {
+            MetaRecord::Group(group) => groups.push(group.clone()),
+            MetaRecord::Offset(offset) if topics.contains(&TopicId(offset.topic_id)) => {
+                offsets.push((offset.clone(), "topic".into()));
+            }
+            MetaRecord::Offset(offset) => orphans.push(MetaChange::Remove(MetaKey::Offset(offset.key()))),
+            _ => {}
+        }
+    }
+    let config = GroupConfig { initial_rebalance_delay_ms: 100, ..GroupConfig::default() };
+    let mut loaded = Groups::new(config);
+    loaded.load(now(ticks), groups, offsets);
+    (loaded, orphans)
 }
 
 /// The partitions of a topic's record.

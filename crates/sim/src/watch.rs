@@ -4,7 +4,7 @@
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use highwater_partition_log::{Isolation, LogOffsets, ReadOutcome, ReadRequest, SyncPolicy};
+use highwater_partition_log::{Isolation, LogOffsets, ReadOutcome, ReadRequest};
 use highwater_store::{Acknowledgement, LogStore, Partition, PartitionProblem, PartitionState};
 use highwater_types::{LeaderEpoch, Offset, TopicIdPartition};
 use highwater_wire::record::{BatchHeader, verify};
@@ -19,6 +19,7 @@ impl Run {
     /// Looks at everything that can be seen without asking the disk, and into partitions that have opened.
     pub(crate) fn look(&mut self, stack: &Stack) -> Verdict {
         self.look_at_answers()?;
+        self.look_at_offsets(stack, false)?;
         let ids: Vec<_> = self.models.keys().copied().collect();
         for id in ids {
             let Some(partition) = stack.store.partition(id) else {
@@ -64,9 +65,12 @@ impl Run {
             if answer.is_ok() {
                 let known = model.branch.get(model.index_of(last)).is_some_and(|batch| batch.base == base);
                 require!(known, "{id} acknowledges {base}..={last}, which is not there any more");
-                let durable = model.policy == Some(SyncPolicy::Always)
+                let durable = model.is_always_synced()
                     || (pending.level == Acknowledgement::Durable && model.waits_for_sync());
                 model.promise(last + 1, durable);
+                if durable {
+                    self.count("records acknowledged as durable");
+                }
             } else {
                 let excused = self.faulty || self.disk.has_crashed();
                 require!(excused, "{id} refuses {base}..={last}, and nothing failed: {answer:?}");
@@ -111,9 +115,20 @@ impl Run {
         if end > model.high_watermark {
             model.promise(end, model.waits_for_sync());
         }
+        if start > model.log_start {
+            // No start is told that a power loss can take back.
+            model.promise(start, true);
+        }
+        let let_go = start > model.log_start.max(model.start_ceiling);
         let changed = (start, end) != (model.log_start, model.high_watermark);
         model.saw(&offsets);
-        if changed { check_order(id, model, &offsets) } else { Ok(()) }
+        if changed {
+            check_order(id, model, &offsets)?;
+        }
+        if let_go {
+            self.count("segments let go by retention");
+        }
+        Ok(())
     }
 
     /// A partition was recovered: whatever it shows is durable, and is what was sent.
@@ -126,11 +141,12 @@ impl Run {
     ) -> Verdict {
         let model = self.models.get_mut(&id).unwrap();
         let (start, end) = (offsets.log_start_offset.0, offsets.log_end_offset.0);
+        let lost_tail = end < model.end();
         require!(
             offsets.high_watermark.0 == end && offsets.synced_end.0 == end,
             "{id} opens with an end that is not durable: {offsets:?}"
         );
-        model.ends_at(start, end).map_err(|Violation(words)| Violation(format!("{id}: {words}")))?;
+        model.ends_at(end).map_err(|Violation(words)| Violation(format!("{id}: {words}")))?;
         require!(
             start >= model.start_floor && start <= end,
             "{id} begins at {start}; at {} or later was promised; it ends at {end}",
@@ -147,9 +163,8 @@ impl Run {
             model.leader_epoch,
             offsets.leader_epoch
         );
-        // Records below a start that was asked for are lost with those above it: nobody promised either.
-        model.forgotten |= start < model.log_start;
-        if end < model.visible && !model.unsettled {
+        let truncated = end < model.visible;
+        if truncated {
             let old = partition.end_of_epoch(LeaderEpoch(model.leader_epoch));
             require!(
                 offsets.leader_epoch.0 > model.leader_epoch && old.end_offset.0 <= end,
@@ -160,10 +175,15 @@ impl Run {
         }
         model.promise(end, true);
         model.visible = end;
-        model.unsettled = false;
         model.open = true;
         model.saw(&offsets);
         check_order(id, model, &offsets)?;
+        if truncated {
+            self.count("epoch told of a truncation");
+        }
+        if lost_tail {
+            self.count("tail lost that nobody was promised");
+        }
         self.note(|| format!("{id} opened: {offsets:?}"));
         self.read_all(stack, id)
     }
@@ -171,9 +191,6 @@ impl Run {
     pub(crate) fn read_all(&mut self, stack: &Stack, id: TopicIdPartition) -> Verdict {
         for isolation in [Isolation::ReadUncommitted, Isolation::ReadCommitted] {
             let model = &self.models[&id];
-            if model.forgotten && isolation == Isolation::ReadCommitted {
-                continue;
-            }
             let end = match isolation {
                 Isolation::ReadUncommitted => model.high_watermark,
                 Isolation::ReadCommitted => model.last_stable_offset(model.log_start, model.high_watermark),
@@ -217,6 +234,9 @@ impl Run {
         };
         let model = &self.models[&id];
         let next = check_batches(id, model, partition.as_ref(), (from, isolation), &outcome, bytes)?;
+        if !outcome.aborted.is_empty() {
+            self.count("read_committed read past an aborted transaction");
+        }
         Ok(Some(next))
     }
 }
@@ -237,7 +257,7 @@ fn check_order(id: TopicIdPartition, model: &Model, offsets: &LogOffsets) -> Ver
     require!(start <= stable && stable <= end && end <= offsets.log_end_offset.0, "{id}: {offsets:?}");
     let expected = model.last_stable_offset(start, end);
     require!(
-        stable == expected || model.forgotten,
+        stable == expected,
         "{id}: the last stable offset is {stable} instead of {expected}: {offsets:?}"
     );
     Ok(())
@@ -280,7 +300,7 @@ fn check_batches(
             return Err(Violation(format!("{id} sends a batch at {offset} that has no place there")));
         };
         require!(
-            known.payload[..] == bytes[PAYLOAD_START..],
+            known.is_stored_as(&bytes[PAYLOAD_START..]),
             "{id} sends other bytes at {offset} than it took"
         );
         require!(
@@ -306,7 +326,7 @@ fn check_batches(
     }
     let next = model.branch[index - 1].last + 1;
     require!(next <= bound, "{id} sends up to {next}, with {bound} to be seen");
-    if isolation == Isolation::ReadCommitted && !model.forgotten {
+    if isolation == Isolation::ReadCommitted {
         let expected: Vec<_> = (first..index).filter(|index| model.is_committed(*index)).collect();
         require!(
             delivered == expected,
@@ -333,13 +353,13 @@ impl AbortFilter {
     }
 
     /// Whether the consumer hands the batch to its user.
-    fn delivers(&mut self, header: &BatchHeader, marker: Option<bool>) -> bool {
+    fn delivers(&mut self, header: &BatchHeader, marker: Option<(bool, i32)>) -> bool {
         while self.aborted.last().is_some_and(|(first, _)| *first <= header.last_offset().0) {
             self.now.extend(self.aborted.pop().map(|(_, producer)| producer));
         }
         let producer = header.producer_id.0;
         if header.attributes.is_control() {
-            if marker == Some(false) {
+            if marker.is_some_and(|(committed, _)| !committed) {
                 self.now.retain(|aborted| *aborted != producer);
             }
             return false;

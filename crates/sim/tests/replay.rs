@@ -1,6 +1,9 @@
 //! The simulation itself: a seed decides everything, and a healthy build breaks no promise.
 
-use highwater_sim::{Options, run};
+// A panic is how a test fails.
+#![allow(clippy::unwrap_used)]
+
+use highwater_sim::{Options, Report, run};
 
 fn options(seed: u64) -> Options {
     Options { seed, lives: 6, trace: true }
@@ -19,8 +22,14 @@ fn the_same_seed_twice_gives_the_same_trace() {
 
 #[test]
 fn a_run_tells_what_it_did() {
-    let report = run(&options(1)).map_err(|failure| failure.violation).unwrap_or_default();
-    assert!(report.crashes > 1 && report.operations > 100 && report.steps > 10, "{report:?}");
-    assert!(report.trace.iter().any(|line| line.contains("opened")));
-    assert!(report.trace.iter().any(|line| line.contains("disk")));
+    let reports = (1..5).map(|seed| run(&options(seed)).map_err(|failure| failure.violation).unwrap());
+    let mut sum = Report::default();
+    let mut trace = Vec::new();
+    for report in reports {
+        sum.add(&report);
+        trace.extend(report.trace);
+    }
+    assert!(sum.crashes > 4 && sum.operations > 400 && sum.steps > 40, "{sum:?}");
+    assert!(trace.iter().any(|line| line.contains("opened")));
+    assert!(trace.iter().any(|line| line.contains("disk")));
 }
