@@ -95,6 +95,7 @@ async fn call(
     let reply = match context.api {
         ApiKey::Produce => {
             let request = body(request)?;
+            produce::recovery::recovered(broker, context.version, &request).await;
             if let Some(room) = broker.store.backpressure() {
                 room.await;
             }

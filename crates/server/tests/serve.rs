@@ -130,21 +130,24 @@ fn fill(client: &mut Client, topic: &str, count: i64) {
     let request = CreateTopicsRequest { topics: vec![asked], timeout_ms: 30_000, validate_only: false };
     assert_eq!(client.ask(7, &request).topics[0].error_code, 0);
     for offset in 0..count {
-        let mut batch = BatchBuilder::new();
-        batch.push(&Record { value: Some(vec![7; 500].into()), ..Record::default() });
-        let records = Some(Records::from(batch.build().unwrap()));
-        let data = produce_request::PartitionProduceData { index: 0, records };
-        let data = produce_request::TopicProduceData {
-            name: topic.into(),
-            partition_data: vec![data],
-            ..Default::default()
-        };
-        let request =
-            ProduceRequest { acks: -1, timeout_ms: 30_000, topic_data: vec![data], ..Default::default() };
-        let answer = client.ask(9, &request);
+        let answer = client.ask(9, &one_record(topic));
         let answered = &answer.responses[0].partition_responses[0];
         assert_eq!((answered.error_code, answered.base_offset), (0, offset));
     }
+}
+
+/// A batch of one record for partition 0.
+fn one_record(topic: &str) -> ProduceRequest {
+    let mut batch = BatchBuilder::new();
+    batch.push(&Record { value: Some(vec![7; 500].into()), ..Record::default() });
+    let records = Some(Records::from(batch.build().unwrap()));
+    let data = produce_request::PartitionProduceData { index: 0, records };
+    let data = produce_request::TopicProduceData {
+        name: topic.into(),
+        partition_data: vec![data],
+        ..Default::default()
+    };
+    ProduceRequest { acks: -1, timeout_ms: 30_000, topic_data: vec![data], ..Default::default() }
 }
 
 const NOT_LEADER_OR_FOLLOWER: i16 = 6;
@@ -180,6 +183,28 @@ fn a_partition_that_is_being_recovered_never_says_that_it_is_empty() {
     for _ in 0..5 {
         let broker = Broker::start(directory.path(), &[]);
         assert_eq!(recovered_end(&broker, "t"), 20);
+        broker.kill();
+    }
+}
+
+#[test]
+fn records_for_a_partition_that_is_being_recovered_wait_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = Broker::start(directory.path(), &[]);
+    let topics: Vec<_> = (0..20).map(|number| format!("t{number}")).collect();
+    topics.iter().for_each(|topic| fill(&mut broker.connect(), topic, 5));
+    broker.kill();
+    for round in 0..3 {
+        let broker = Broker::start(directory.path(), &[]);
+        let mut clients: Vec<_> = topics.iter().map(|_| broker.connect()).collect();
+        for (client, topic) in clients.iter_mut().zip(&topics).rev() {
+            client.send(9, &one_record(topic));
+        }
+        for client in &mut clients {
+            let answer = client.receive::<ProduceRequest>(9).unwrap();
+            let answered = &answer.responses[0].partition_responses[0];
+            assert_eq!((answered.error_code, answered.base_offset), (0, 5 + round));
+        }
         broker.kill();
     }
 }

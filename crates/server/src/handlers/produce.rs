@@ -2,7 +2,9 @@
 //!
 //! Stage one gives every batch its offsets, in the order of the request, before the connection's next request starts.
 //! Stage two waits until each is as safe as `acks` asks, at most `timeout_ms`; what is not by then is answered
-//! REQUEST_TIMED_OUT and stays appended.
+//! REQUEST_TIMED_OUT and stays appended. Before stage one the partitions are recovered (`recovery`).
+
+pub(crate) mod recovery;
 
 use std::sync::Arc;
 use std::time::Duration;
