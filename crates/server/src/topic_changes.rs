@@ -15,7 +15,7 @@ use highwater_types::{TopicId, TopicIdPartition};
 use highwater_wire::ErrorCode;
 
 use crate::broker::Node;
-use crate::config::{Settings, log_config};
+use crate::config::{Layers, Settings, log_config};
 use crate::error_code::Failure;
 use crate::groups::GroupCoordinator;
 use crate::topic_name;
@@ -258,6 +258,12 @@ impl Shared {
             return Ok(());
         }
         let changed = Topic { configs, ..(*topic).clone() };
+        let layers = self.settings.layers();
+        if let Err(failure) = self.tighten(&topic, &layers, &changed.configs, &layers).await {
+            self.apply(&topic);
+            return Err(failure);
+        }
+        // A commit that fails may be found by the next start all the same: a stricter policy stays in force.
         self.commit(vec![MetaChange::Put(MetaRecord::Topic(changed.record()))]).await?;
         self.topics.put(changed.clone());
         self.apply(&changed);
@@ -275,9 +281,50 @@ impl Shared {
         *changed = edited;
         let name = if this_broker { self.node.node_id.to_string() } else { String::new() };
         let record = BrokerConfigRecord { broker: name, configs: changed.clone() };
+        let new =
+            Layers { dynamic_default: default.clone(), dynamic_broker: broker.clone(), ..(*layers).clone() };
+        let topics = self.topics.all();
+        for topic in &topics {
+            if let Err(failure) = self.tighten(topic, &layers, &topic.configs, &new).await {
+                topics.iter().for_each(|topic| self.apply(topic));
+                return Err(failure);
+            }
+        }
+        // As for a topic.
         self.commit(vec![MetaChange::Put(MetaRecord::BrokerConfig(record))]).await?;
         self.settings.replace_dynamic(default, broker);
-        self.topics.all().iter().for_each(|topic| self.apply(topic));
+        topics.iter().for_each(|topic| self.apply(topic));
+        Ok(())
+    }
+
+    /// Where new settings show only what is durable and the old ones do not: puts them in force and waits until what
+    /// is visible is durable, as must be before they are committed (see `Partition::configure`).
+    async fn tighten(
+        &self,
+        topic: &Topic,
+        layers: &Layers,
+        configs: &BTreeMap<String, String>,
+        new_layers: &Layers,
+    ) -> Result<(), Failure> {
+        let old = log_config(layers, &topic.configs).sync_policy;
+        let new = log_config(new_layers, configs);
+        if old.waits_for_sync() || !new.sync_policy.waits_for_sync() {
+            return Ok(());
+        }
+        let id = |partition| TopicIdPartition { topic_id: topic.id, partition };
+        let partitions: Vec<_> =
+            (0..topic.partitions).filter_map(|index| self.store.partition(id(index))).collect();
+        partitions.iter().for_each(|partition| partition.configure(new.clone()));
+        let waits: Vec<_> = partitions.iter().map(|partition| partition.synced()).collect();
+        for wait in waits {
+            if let Err(problem) = wait.await {
+                let message = format!(
+                    "A partition of topic '{}' cannot be synced, as the new flush policy needs: {problem}",
+                    topic.name
+                );
+                return Err(Failure::new(ErrorCode::KafkaStorageError, message));
+            }
+        }
         Ok(())
     }
 
@@ -457,6 +504,25 @@ mod tests {
         *test.meta.outcome.lock() = Err(MetaError::OutOfSpace);
         assert!(test.changes.grow(id, 5, LONG).await.is_err());
         assert_eq!((test.logs.count(), test.topics.by_id(id).unwrap().partitions), (3, 3));
+    }
+
+    #[tokio::test]
+    async fn a_stricter_policy_whose_commit_failed_stays_in_force() {
+        let test = test(3);
+        let flush_ms = |ms: &str| -> EditConfigs {
+            let configs = BTreeMap::from([("flush.ms".to_owned(), ms.to_owned())]);
+            Box::new(move |_| Ok(configs))
+        };
+        let id = test.changes.create("a".into(), plan(1), LONG).await.unwrap().id;
+        test.changes.configure(id, flush_ms("1000")).await.unwrap();
+        let partition = TopicIdPartition { topic_id: id, partition: 0 };
+        let waits = || test.logs.config(partition).unwrap().sync_policy.waits_for_sync();
+        assert!(!waits());
+        *test.meta.outcome.lock() = Err(MetaError::Failed("EIO".to_owned()));
+        let nothing: EditConfigs = Box::new(|_| Ok(BTreeMap::new()));
+        assert!(test.changes.configure(id, nothing).await.is_err());
+        assert!(waits(), "the next start may find the change in the store");
+        assert_eq!(test.topics.by_id(id).unwrap().configs.len(), 1);
     }
 
     #[tokio::test]
