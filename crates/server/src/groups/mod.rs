@@ -57,7 +57,16 @@ impl GroupCoordinator {
         offsets: Vec<OffsetRecord>,
     ) -> Self {
         let config = settings::group_config(settings);
-        let shard = |_| Arc::new(Shard::new(config, Arc::clone(topics), Arc::clone(&meta), clock.clone()));
+        let group_bytes_max = settings::group_bytes_max(settings);
+        let shard = |_| {
+            Arc::new(Shard::new(
+                config,
+                Arc::clone(topics),
+                Arc::clone(&meta),
+                clock.clone(),
+                group_bytes_max,
+            ))
+        };
         let shards = (0..SHARDS).map(shard).collect();
         let coordinator =
             Self { shards, hasher: RandomState::new(), meta: Arc::clone(&meta), orphans: Mutex::default() };

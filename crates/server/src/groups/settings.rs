@@ -24,6 +24,12 @@ pub(super) fn group_config(settings: &Settings) -> GroupConfig {
     }
 }
 
+/// Most bytes of what its members give for the record of one group: subscriptions and assignments. Kafka keeps it as a record of
+/// `__consumer_offsets`, which may have `message.max.bytes`.
+pub(super) fn group_bytes_max(settings: &Settings) -> usize {
+    usize::try_from(settings.count("message.max.bytes")).unwrap_or(usize::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_coordinator::{Answer, Effect, GroupConfig, Groups, Now, Request, Ticket};
-use highwater_store::meta::{GroupRecord, OffsetRecord};
-use highwater_store::{MetaError, MetaStore};
+use highwater_store::meta::{ClassicMemberRecord, GroupRecord, GroupStateRecord, OffsetRecord};
+use highwater_store::{BoxFuture, MetaChange, MetaError, MetaRecord, MetaStore};
 use highwater_types::{Instant, TopicId};
 use highwater_wire::ErrorCode;
 use parking_lot::Mutex;
@@ -20,6 +20,8 @@ pub(super) struct Shard {
     topics: Arc<Topics>,
     meta: Arc<dyn MetaStore>,
     clock: Clock,
+    /// Most bytes of a group's record.
+    group_bytes_max: usize,
     state: Mutex<State>,
     /// Told when something is due earlier than the keeper of time believes, and when it shall end.
     earlier: Notify,
@@ -58,6 +60,7 @@ impl Shard {
         topics: Arc<Topics>,
         meta: Arc<dyn MetaStore>,
         clock: Clock,
+        group_bytes_max: usize,
     ) -> Self {
         let state = State {
             groups: Groups::new(config),
@@ -66,7 +69,7 @@ impl Shard {
             sleeps_until: None,
             is_stopping: false,
         };
-        Self { topics, meta, clock, state: Mutex::new(state), earlier: Notify::new() }
+        Self { topics, meta, clock, group_bytes_max, state: Mutex::new(state), earlier: Notify::new() }
     }
 
     /// Takes in what the store held.
@@ -172,9 +175,9 @@ impl Shard {
                     }
                 }
                 Effect::Commit(id, changes) => {
-                    let (shard, outcome) = (Arc::clone(self), self.meta.commit(changes));
+                    let (shard, outcome) = (Arc::clone(self), self.commit(changes));
                     tokio::spawn(async move {
-                        let outcome = outcome.await.map_err(|error| commit_error(&error));
+                        let outcome = outcome.await;
                         let mut state = shard.state.lock();
                         let effects = state.groups.committed(shard.now(), id, outcome);
                         shard.carry_out(&mut state, effects, None);
@@ -184,6 +187,15 @@ impl Shard {
         }
         self.wake_if_earlier(state);
         asked
+    }
+
+    /// Begins a commit, unless it has a record that Kafka could not write either.
+    fn commit(&self, changes: Vec<MetaChange>) -> BoxFuture<'static, Result<(), ErrorCode>> {
+        if changes.iter().any(|change| group_size(change) > self.group_bytes_max) {
+            return Box::pin(async { Err(ErrorCode::UnknownServerError) });
+        }
+        let committed = self.meta.commit(changes);
+        Box::pin(async { committed.await.map_err(|error| commit_error(&error)) })
     }
 
     fn wake_if_earlier(&self, state: &mut State) {
@@ -203,6 +215,17 @@ impl Shard {
     fn now(&self) -> Now {
         Now { instant: self.clock.instant(), timestamp: self.clock.timestamp() }
     }
+}
+
+/// Bytes of what members gave for the record of a group; 0 for other changes.
+fn group_size(change: &MetaChange) -> usize {
+    let MetaChange::Put(MetaRecord::Group(record)) = change else { return 0 };
+    let GroupStateRecord::Classic(group) = &record.state;
+    let of_member = |member: &ClassicMemberRecord| {
+        let protocols = member.protocols.iter().map(|(name, metadata)| name.len() + metadata.len());
+        protocols.sum::<usize>() + member.assignment.len() + member.member_id.len()
+    };
+    group.members.iter().map(of_member).sum()
 }
 
 /// What a group is told of a commit that failed: what Kafka makes of a write to `__consumer_offsets` that failed, which clients

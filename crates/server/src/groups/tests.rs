@@ -171,6 +171,29 @@ async fn a_commit_that_fails_is_retriable_and_not_seen() {
 }
 
 #[tokio::test]
+async fn an_assignment_larger_than_a_record_is_refused_as_kafka_refuses_it() {
+    let test = broker_with(&[("group.initial.rebalance.delay.ms", "0"), ("message.max.bytes", "1000")]);
+    let groups = &test.broker.groups;
+    groups.start();
+    for (size, error) in [(500, ErrorCode::None), (1001, ErrorCode::UnknownServerError)] {
+        let group_id = format!("g{size}");
+        let joined = joined(groups.call(&group_id, join(&group_id, "")).await);
+        let sync = Request::Sync(Sync {
+            group_id: group_id.as_str().into(),
+            member_id: Arc::clone(&joined.member_id),
+            instance_id: None,
+            generation: joined.generation,
+            protocol_type: None,
+            protocol: None,
+            assignments: vec![(Arc::clone(&joined.member_id), vec![7; size].into())],
+        });
+        let Ok(Answer::Sync(answer)) = groups.call(&group_id, sync).await else { panic!("no answer") };
+        assert_eq!(answer.error, error, "{size}");
+    }
+    groups.stop();
+}
+
+#[tokio::test]
 async fn offsets_go_with_their_topic_and_none_come_after_it() {
     let test = broker_with(AT_ONCE);
     let (groups, kept, deleted) = (&test.broker.groups, topic(&test, "kept").await, topic(&test, "t").await);

@@ -54,6 +54,17 @@ impl Room {
     }
 }
 
+/// Whether a client may be a member of that group.
+///
+/// # Errors
+/// INVALID_GROUP_ID when there is no name; what it may not do.
+pub(super) fn check_member_of(context: &RequestContext, group_id: &Str) -> Result<(), ErrorCode> {
+    if group_id.is_empty() {
+        return Err(ErrorCode::InvalidGroupId);
+    }
+    context.authorize(Operation::Read, Resource::Group(group_id))
+}
+
 /// What the client calls itself; empty when it does not say.
 pub(super) fn client_id(context: &RequestContext) -> Arc<str> {
     optional(context.client_id.as_ref()).unwrap_or_default()

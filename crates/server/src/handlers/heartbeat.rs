@@ -7,8 +7,7 @@ use highwater_wire::ErrorCode;
 use highwater_wire::messages::heartbeat_request::HeartbeatRequest;
 use highwater_wire::messages::heartbeat_response::HeartbeatResponse;
 
-use super::group::{optional, owned};
-use crate::authorize::{Operation, Resource};
+use super::group::{check_member_of, optional, owned};
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
@@ -27,10 +26,7 @@ async fn heartbeat(
     context: &RequestContext,
     request: &HeartbeatRequest,
 ) -> Result<ErrorCode, ErrorCode> {
-    if request.group_id.is_empty() {
-        return Err(ErrorCode::InvalidGroupId);
-    }
-    context.authorize(Operation::Read, Resource::Group(&request.group_id))?;
+    check_member_of(context, &request.group_id)?;
     let heartbeat = Heartbeat {
         group_id: owned(&request.group_id),
         member_id: owned(&request.member_id),

@@ -8,8 +8,7 @@ use highwater_wire::messages::join_group_request::JoinGroupRequest;
 use highwater_wire::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
 use highwater_wire::{ErrorCode, Str};
 
-use super::group::{client_host, client_id, copied, optional, owned, random_id, shared};
-use crate::authorize::{Operation, Resource};
+use super::group::{check_member_of, client_host, client_id, copied, optional, owned, random_id, shared};
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
@@ -36,14 +35,16 @@ async fn join(
     context: &RequestContext,
     request: JoinGroupRequest,
 ) -> Result<JoinAnswer, ErrorCode> {
-    if request.group_id.is_empty() {
-        return Err(ErrorCode::InvalidGroupId);
-    }
-    context.authorize(Operation::Read, Resource::Group(&request.group_id))?;
+    check_member_of(context, &request.group_id)?;
     let version = context.version;
     let name = request.group_instance_id.as_ref().or(context.client_id.as_ref());
     if name.is_some_and(|name| name.len() > NAME_SIZE_MAX) {
         return Err(ErrorCode::InvalidRequest);
+    }
+    let given = request.protocols.iter().map(|given| given.name.len() + given.metadata.len());
+    if given.sum::<usize>() as u64 > broker.settings.count("message.max.bytes") {
+        // Kafka lets it join, and then cannot write the group.
+        return Err(ErrorCode::UnknownServerError);
     }
     let protocols = request.protocols.into_iter();
     let join = Join {
@@ -99,6 +100,22 @@ mod tests {
     use super::*;
     use crate::testing::{broker, context};
     use highwater_wire::ApiKey;
+    use highwater_wire::messages::join_group_request::JoinGroupRequestProtocol;
+
+    #[tokio::test]
+    async fn a_subscription_that_could_not_be_stored_is_not_kept() {
+        let test = broker();
+        let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: vec![1; 2 << 20].into() };
+        let request = JoinGroupRequest {
+            group_id: "g".into(),
+            session_timeout_ms: 10_000,
+            protocols: vec![protocol],
+            ..JoinGroupRequest::default()
+        };
+        let answer = handle(&test.broker, &context(ApiKey::JoinGroup, 3), request).await;
+        assert_eq!(answer.error_code, ErrorCode::UnknownServerError.code());
+        assert!(test.broker.groups.read("g", |groups| groups.describe("g")).is_none());
+    }
 
     #[tokio::test]
     async fn a_refusal_names_the_member_and_before_v7_has_no_null() {

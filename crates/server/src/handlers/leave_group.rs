@@ -7,8 +7,7 @@ use highwater_wire::ErrorCode;
 use highwater_wire::messages::leave_group_request::LeaveGroupRequest;
 use highwater_wire::messages::leave_group_response::{LeaveGroupResponse, MemberResponse};
 
-use super::group::{optional, owned, shared};
-use crate::authorize::{Operation, Resource};
+use super::group::{check_member_of, optional, owned, shared};
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
@@ -44,10 +43,7 @@ async fn leave(
     context: &RequestContext,
     request: LeaveGroupRequest,
 ) -> Result<LeaveAnswer, ErrorCode> {
-    if request.group_id.is_empty() {
-        return Err(ErrorCode::InvalidGroupId);
-    }
-    context.authorize(Operation::Read, Resource::Group(&request.group_id))?;
+    check_member_of(context, &request.group_id)?;
     let members = if context.version < 3 {
         vec![Leaving { member_id: owned(&request.member_id), instance_id: None, reason: None }]
     } else {

@@ -7,8 +7,7 @@ use highwater_wire::ErrorCode;
 use highwater_wire::messages::sync_group_request::SyncGroupRequest;
 use highwater_wire::messages::sync_group_response::SyncGroupResponse;
 
-use super::group::{copied, optional, owned, shared};
-use crate::authorize::{Operation, Resource};
+use super::group::{check_member_of, copied, optional, owned, shared};
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
@@ -33,14 +32,11 @@ async fn sync(
     context: &RequestContext,
     request: SyncGroupRequest,
 ) -> Result<SyncAnswer, ErrorCode> {
-    if request.group_id.is_empty() {
-        return Err(ErrorCode::InvalidGroupId);
-    }
+    check_member_of(context, &request.group_id)?;
     let names_both = request.protocol_type.is_some() && request.protocol_name.is_some();
     if context.version >= 5 && !names_both {
         return Err(ErrorCode::InconsistentGroupProtocol);
     }
-    context.authorize(Operation::Read, Resource::Group(&request.group_id))?;
     let assignments = request.assignments.into_iter();
     let sync = Sync {
         group_id: owned(&request.group_id),
