@@ -90,7 +90,7 @@ async fn identity(
     Ok(Node { node_id, cluster_id })
 }
 
-fn options(settings: &Settings, loaded: &Loaded, meta: &Arc<RedbMetaStore>) -> LocalOptions {
+fn options(settings: &Arc<Settings>, loaded: &Loaded, meta: &Arc<RedbMetaStore>) -> LocalOptions {
     let mut options = LocalOptions::new(Clock::system());
     let layers = settings.layers();
     options.partitions = loaded.topics.iter().flat_map(|topic| partitions_of(topic, &layers)).collect();
@@ -98,6 +98,13 @@ fn options(settings: &Settings, loaded: &Loaded, meta: &Arc<RedbMetaStore>) -> L
     options.recovery_threads =
         usize::try_from(settings.count("num.recovery.threads.per.data.dir")).unwrap_or(1).max(1);
     options.retention_interval_ms = settings.count("log.retention.check.interval.ms");
+    let live = Arc::clone(settings);
+    options.free_space_floor =
+        Arc::new(move || live.number("storage.min.free.bytes").and_then(|bytes| u64::try_from(bytes).ok()));
+    let live = Arc::clone(settings);
+    options.scrub_bytes_per_second = Arc::new(move || live.count("log.scrub.io.max.bytes.per.second"));
+    let live = Arc::clone(settings);
+    options.scrub_interval_ms = Arc::new(move || live.count("log.scrub.interval.ms"));
     let meta = Arc::clone(meta);
     options.removed = Arc::new(move |id| forget(&meta, id));
     options

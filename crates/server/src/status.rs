@@ -4,14 +4,16 @@
 //! figures of different ones may be of slightly different moments.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use highwater_store::{Partition, PartitionProblem, PartitionState};
+use highwater_store::{Partition, PartitionProblem, PartitionState, ScrubState, SpaceState};
 use highwater_types::TopicIdPartition;
 use serde::Serialize;
 
 use crate::broker::Broker;
 use crate::metrics::Process;
+use crate::topics::Topic;
 
 /// Everything, in the form of `/status`.
 #[derive(Debug, Serialize)]
@@ -34,6 +36,10 @@ pub(crate) struct Status {
     pub(crate) recovery: Recovery,
     /// What is accepted and not yet safe.
     pub(crate) pending: Pending,
+    /// What is left of the file system; `None` when it does not tell.
+    pub(crate) space: Option<Space>,
+    /// What reading sealed segments again has found.
+    pub(crate) scrub: Scrub,
     /// Open connections.
     pub(crate) connections: u64,
     /// The process.
@@ -77,6 +83,51 @@ pub(crate) struct Pending {
     pub(crate) staged_bytes: u64,
     /// Bytes that are not known to be on stable storage, staged ones among them.
     pub(crate) unsynced_bytes: u64,
+}
+
+/// The file system of the data directory.
+#[derive(Debug, Serialize)]
+pub(crate) struct Space {
+    /// Bytes of the whole.
+    pub(crate) total_bytes: u64,
+    /// Bytes that may still be used.
+    pub(crate) free_bytes: u64,
+    /// `storage.min.free.bytes`, or what stands for it.
+    pub(crate) floor_bytes: u64,
+    /// Whether produce is refused because less than that is free.
+    pub(crate) low: bool,
+}
+
+/// Reading sealed segments again.
+#[derive(Debug, Serialize)]
+pub(crate) struct Scrub {
+    /// Bytes read since the start.
+    pub(crate) bytes: u64,
+    /// Segments read since the start.
+    pub(crate) segments: u64,
+    /// How long the last pass over all that was due took; `None` before its end.
+    pub(crate) pass_ms: Option<f64>,
+    /// Segments that are no longer as they were written.
+    pub(crate) damaged: Vec<DamagedStatus>,
+}
+
+/// A segment that is no longer as it was written.
+#[derive(Debug, Serialize)]
+pub(crate) struct DamagedStatus {
+    /// The topic's name.
+    pub(crate) topic: String,
+    /// 0-based index.
+    pub(crate) partition: i32,
+    /// The segment's file.
+    pub(crate) file: String,
+    /// Where in it.
+    pub(crate) position: u64,
+    /// The first offset that cannot be relied on.
+    pub(crate) first_offset: i64,
+    /// The offset after the last one that cannot be relied on.
+    pub(crate) end_offset: i64,
+    /// What is wrong.
+    pub(crate) problem: String,
 }
 
 /// A partition.
@@ -141,9 +192,9 @@ pub(crate) struct GroupOffset {
 impl Status {
     /// Gathers everything.
     pub(crate) fn of(broker: &Broker) -> Self {
-        let store = broker.store.status();
+        let (store, space) = (broker.store.status(), broker.store.space());
         let (topics, partitions) = partitions(broker);
-        let not_ready = problems(broker, &partitions);
+        let not_ready = problems(broker, space, partitions.iter().map(|partition| partition.state));
         Self {
             version: env!("CARGO_PKG_VERSION"),
             cluster_id: broker.node.cluster_id.clone(),
@@ -167,6 +218,8 @@ impl Status {
                 staged_bytes: store.staged_bytes,
                 unsynced_bytes: partitions.iter().map(|partition| partition.unsynced_bytes).sum(),
             },
+            space: space.map(Space::from),
+            scrub: scrub(broker, store.scrub),
             connections: broker.metrics.connections(),
             process: Process::read(),
             topics,
@@ -177,7 +230,35 @@ impl Status {
 
     /// Whether clients are served everything, and if not why; cheaper than the whole.
     pub(crate) fn problems(broker: &Broker) -> Vec<String> {
-        problems(broker, &partitions(broker).1)
+        let topics = broker.topics.all();
+        let states = all_partitions(broker, &topics).map(|(_, partition)| state_of(partition.as_ref()).0);
+        problems(broker, broker.store.space(), states)
+    }
+}
+
+fn scrub(broker: &Broker, state: ScrubState) -> Scrub {
+    let counted = broker.store.statistics();
+    let damaged = state.damaged.into_iter().map(|damaged| DamagedStatus {
+        topic: damaged.topic.to_string(),
+        partition: damaged.partition,
+        file: damaged.file.display().to_string(),
+        position: damaged.position,
+        first_offset: damaged.first_offset.0,
+        end_offset: damaged.end_offset.0,
+        problem: damaged.problem,
+    });
+    Scrub {
+        bytes: counted.scrubbed_bytes.get(),
+        segments: counted.scrubbed_segments.get(),
+        pass_ms: state.pass_ns.map(milliseconds),
+        damaged: damaged.collect(),
+    }
+}
+
+impl From<SpaceState> for Space {
+    fn from(state: SpaceState) -> Self {
+        let SpaceState { total_bytes, free_bytes, floor_bytes, low } = state;
+        Self { total_bytes, free_bytes, floor_bytes, low }
     }
 }
 
@@ -189,29 +270,41 @@ fn milliseconds(nanoseconds: u64) -> f64 {
 /// How many topics, and their partitions.
 fn partitions(broker: &Broker) -> (usize, Vec<PartitionStatus>) {
     let topics = broker.topics.all();
-    let mut found = Vec::new();
-    for topic in &topics {
-        for index in 0..topic.partitions {
-            if let Some(partition) = broker.partition(topic, index) {
-                found.push(partition_status(&topic.name, partition.as_ref()));
-            }
-        }
-    }
+    let all = all_partitions(broker, &topics);
+    let found = all.map(|(topic, partition)| partition_status(&topic.name, partition.as_ref())).collect();
     (topics.len(), found)
 }
 
-fn partition_status(topic: &str, partition: &dyn Partition) -> PartitionStatus {
+/// Every partition with its topic, in order.
+fn all_partitions<'a>(
+    broker: &'a Broker,
+    topics: &'a [Arc<Topic>],
+) -> impl Iterator<Item = (&'a Topic, Arc<dyn Partition>)> {
+    topics.iter().flat_map(move |topic| {
+        let partition = move |index| Some((&**topic, broker.partition(topic, index)?));
+        (0..topic.partitions).filter_map(partition)
+    })
+}
+
+/// The name of a partition's state, and why it is not online.
+fn state_of(partition: &dyn Partition) -> (&'static str, Option<String>) {
     let problem = match partition.state() {
         PartitionState::Online => partition.append_problem(),
         PartitionState::Unavailable(problem) => Some(problem),
     };
-    let (state, problem) = match problem {
+    match problem {
         None => ("online", None),
         Some(PartitionProblem::Recovering) => ("recovering", None),
-        Some(PartitionProblem::OutOfSpace) => ("full", Some("there is no space left".to_owned())),
+        Some(PartitionProblem::OutOfSpace) => {
+            ("full", Some("there is no space: produce is refused".to_owned()))
+        }
         Some(PartitionProblem::Storage(cause)) => ("offline", Some(cause)),
         Some(PartitionProblem::Gone) => ("offline", Some("it was deleted".to_owned())),
-    };
+    }
+}
+
+fn partition_status(topic: &str, partition: &dyn Partition) -> PartitionStatus {
+    let (state, problem) = state_of(partition);
     let (id, offsets) = (partition.id(), partition.offsets());
     PartitionStatus {
         topic: topic.to_owned(),
@@ -231,13 +324,21 @@ fn partition_status(topic: &str, partition: &dyn Partition) -> PartitionStatus {
 }
 
 /// Why clients are not served everything: one line for each kind of trouble.
-fn problems(broker: &Broker, partitions: &[PartitionStatus]) -> Vec<String> {
+fn problems(
+    broker: &Broker,
+    space: Option<SpaceState>,
+    states: impl Iterator<Item = &'static str>,
+) -> Vec<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for partition in partitions.iter().filter(|partition| partition.state != "online") {
-        *counts.entry(partition.state).or_default() += 1;
+    for state in states.filter(|state| *state != "online") {
+        *counts.entry(state).or_default() += 1;
     }
     let mut problems: Vec<String> =
         counts.into_iter().map(|(state, count)| format!("{count} partitions are {state}")).collect();
+    if let Some(space) = space.filter(|space| space.low) {
+        let (free, floor) = (space.free_bytes, space.floor_bytes);
+        problems.push(format!("produce is refused: {free} bytes are free, {floor} are to stay free"));
+    }
     if broker.meta.statistics().is_some_and(|statistics| statistics.is_failing.load(Ordering::Relaxed)) {
         problems.push("metadata cannot be written".to_owned());
     }
@@ -248,7 +349,6 @@ fn groups(broker: &Broker) -> Vec<GroupStatus> {
     let mut found = Vec::new();
     broker.groups.for_each_shard(|groups| {
         for listing in groups.list() {
-            let members = groups.describe(&listing.group_id).map_or(0, |group| group.members.len());
             let offsets = groups.offsets(&listing.group_id);
             let offsets: Vec<(TopicIdPartition, GroupOffset)> = offsets
                 .map(|(id, committed)| {
@@ -256,18 +356,18 @@ fn groups(broker: &Broker) -> Vec<GroupStatus> {
                     (id, GroupOffset { topic, partition, committed: committed.offset, lag: None })
                 })
                 .collect();
-            found.push((listing, members, offsets));
+            found.push((listing, offsets));
         }
     });
     let mut statuses: Vec<_> = found
         .into_iter()
-        .map(|(listing, members, offsets)| {
+        .map(|(listing, offsets)| {
             let offsets: Vec<_> =
                 offsets.into_iter().map(|(id, offset)| with_lag(broker, id, offset)).collect();
             GroupStatus {
                 group: listing.group_id.to_string(),
                 state: listing.state.name(),
-                members,
+                members: listing.member_count,
                 lag: offsets.iter().filter_map(|offset| offset.lag).sum(),
                 offsets,
             }

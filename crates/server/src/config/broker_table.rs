@@ -353,6 +353,22 @@ pub(crate) const BROKER_SETTINGS: &[Setting] = &[
     setting("log.roll.ms", Kind::Long, None, Check::Any, "Default of the topic setting `segment.ms`.")
         .dynamic(),
     setting(
+        "log.scrub.interval.ms",
+        Kind::Long,
+        Some("604800000"),
+        Check::AtLeast(0),
+        "Milliseconds after which a sealed segment is read again to see whether it is still as it was written.",
+    )
+    .dynamic(),
+    setting(
+        "log.scrub.io.max.bytes.per.second",
+        Kind::Long,
+        Some("8388608"),
+        Check::AtLeast(0),
+        "Bytes that this reading takes from the device in a second, past the cache; 0 switches it off. The default reads 4.8 TiB in a week.",
+    )
+    .dynamic(),
+    setting(
         "log.segment.bytes",
         Kind::Int,
         Some("1073741824"),
@@ -507,6 +523,14 @@ pub(crate) const BROKER_SETTINGS: &[Setting] = &[
         Check::AtLeast(1),
         "Largest request; a connection that announces a larger one is closed.",
     ),
+    setting(
+        "storage.min.free.bytes",
+        Kind::Long,
+        Some("-1"),
+        Check::AtLeast(-1),
+        "Bytes that stay free on the file system of `data.dir`: with less than this left, produce is refused with KAFKA_STORAGE_ERROR, while everything else is served, and it is taken again when there is a sixteenth more than this. -1: the smaller of 1 GiB and 5 % of the file system. 0: records may fill it up.",
+    )
+    .dynamic(),
     setting(
         "unclean.leader.election.enable",
         Kind::Boolean,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::status::{GroupStatus, PartitionStatus, Status};
+use crate::status::{DamagedStatus, GroupStatus, PartitionStatus, Space, Status};
 
 const STYLE: &str = "body{font:14px/1.5 system-ui,sans-serif;margin:2em;color:#222;max-width:90em}\
     table{border-collapse:collapse;margin:.5em 0 2em}td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:left}\
@@ -57,6 +57,8 @@ fn overview(page: &mut String, status: &Status) {
                 pending.staged_bytes, pending.unsynced_bytes
             ),
         ),
+        ("space", status.space.as_ref().map_or_else(|| "not known".to_owned(), space)),
+        ("damaged segments", status.scrub.damaged.len().to_string()),
         ("memory", format!("{} bytes", status.process.resident_bytes.unwrap_or(0))),
     ];
     page.push_str("<table>");
@@ -64,6 +66,7 @@ fn overview(page: &mut String, status: &Status) {
         let _ = write!(page, "<tr><th>{name}</th><td>{value}</td></tr>");
     }
     page.push_str("</table>");
+    damaged(page, &status.scrub.damaged);
     if !recovery.found.is_empty() {
         page.push_str("<h2>What recovery found</h2><table><tr><th>partition</th><th>found</th></tr>");
         for finding in recovery.found.iter().take(ROWS_MAX) {
@@ -72,6 +75,31 @@ fn overview(page: &mut String, status: &Status) {
         }
         page.push_str("</table>");
     }
+}
+
+fn damaged(page: &mut String, damaged: &[DamagedStatus]) {
+    if damaged.is_empty() {
+        return;
+    }
+    page.push_str("<h2>Damaged segments</h2><table><tr><th>file</th><th>position</th><th>offsets</th><th>problem</th></tr>");
+    for DamagedStatus { file, position, first_offset, end_offset, problem, .. } in
+        damaged.iter().take(ROWS_MAX)
+    {
+        let (file, problem) = (escaped(file), escaped(problem));
+        let _ = write!(
+            page,
+            "<tr><td>{file}</td><td class=\"n\">{position}</td><td>{first_offset}..{end_offset}</td><td class=\"bad\">{problem}</td></tr>"
+        );
+    }
+    page.push_str("</table>");
+}
+
+fn space(space: &Space) -> String {
+    let refused = if space.low { " — produce is refused" } else { "" };
+    format!(
+        "{} of {} bytes are free, {} are to stay free{refused}",
+        space.free_bytes, space.total_bytes, space.floor_bytes
+    )
 }
 
 fn partitions(page: &mut String, partitions: &[PartitionStatus]) {

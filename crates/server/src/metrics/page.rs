@@ -63,6 +63,15 @@ fn storage(page: &mut Page, broker: &Broker, status: &Status) {
     page.one("highwater_appended_bytes_total", &[], float(counted.appended_bytes.get()));
     page.one("highwater_duplicate_batches_total", &[], float(counted.duplicate_batches.get()));
     page.one("highwater_refused_batches_total", &[], float(counted.refused_batches.get()));
+    page.one("highwater_refused_for_space_total", &[], float(counted.refused_for_space.get()));
+    let space = status.space.as_ref();
+    page.known("highwater_disk_free_bytes", space.map(|space| float(space.free_bytes)));
+    page.known("highwater_disk_total_bytes", space.map(|space| float(space.total_bytes)));
+    page.known("highwater_disk_min_free_bytes", space.map(|space| float(space.floor_bytes)));
+    page.one("highwater_scrubbed_bytes_total", &[], float(counted.scrubbed_bytes.get()));
+    page.one("highwater_scrubbed_segments_total", &[], float(counted.scrubbed_segments.get()));
+    page.known("highwater_scrub_pass_seconds", status.scrub.pass_ms.map(|ms| ms / 1e3));
+    page.one("highwater_damaged_segments", &[], float(status.scrub.damaged.len() as u64));
     page.one("highwater_write_rounds_total", &[], float(counted.write_rounds.get()));
     page.one("highwater_written_bytes_total", &[], float(counted.written_bytes.get()));
     page.histograms("highwater_write_seconds", [(Vec::new(), counted.writes.snapshot())]);
@@ -171,6 +180,11 @@ impl Page {
         if let Some(value) = value {
             self.one(name, &[], value);
         }
+    }
+
+    /// As [`Page::one`]; what has no value now is named all the same.
+    fn known(&mut self, name: &'static str, value: Option<f64>) {
+        self.many(name, value.map(|value| ([""; 0], value)));
     }
 
     /// At most so many series as the setting allows; the rest is counted.
