@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use highwater_store::{Partition, Watch, WatchSet};
 use highwater_types::{Instant, LeaderEpoch, Offset, TopicId, TopicIdPartition};
@@ -87,12 +88,14 @@ pub(crate) struct SessionContext {
 impl SessionContext {
     /// Puts the request's partitions into the locked session.
     pub(crate) fn apply(&mut self, session: &mut Session) {
-        for gone in self.changes.forgotten.drain(..) {
-            session.forget(&gone);
+        let forgotten = self.changes.forgotten.drain(..).filter(|gone| session.forget(gone)).count();
+        if forgotten > 0 {
+            session.unqueue_forgotten();
         }
         for (partition, params) in self.changes.partitions.drain(..) {
             session.put(partition, params);
         }
+        session.size.store(session.by_partition.len(), Ordering::Relaxed);
     }
 }
 
@@ -114,12 +117,21 @@ struct CachedSession {
     session: Arc<tokio::sync::Mutex<Session>>,
     by_topic_id: bool,
     next_epoch: i32,
-    size: usize,
+    size: Arc<AtomicUsize>,
     last_used: Instant,
+}
+
+impl CachedSession {
+    /// How many partitions it has; what a request brings counts once it is applied.
+    fn size(&self) -> usize {
+        self.size.load(Ordering::Relaxed)
+    }
 }
 
 /// A session unused for so long gives its slot to any new one (`FetchSessionCache`: 120 s).
 const EVICTION_MS: u64 = 120_000;
+/// Partitions of all sessions together, each of which takes some 250 bytes. Who needs more fetches without a session.
+const PARTITIONS_MAX: usize = 500_000;
 const NO_SESSION_EPOCH: i32 = -1;
 const INITIAL_EPOCH: i32 = 0;
 
@@ -156,7 +168,10 @@ impl FetchSessions {
             return unkept(request);
         }
         let id = cache.unused_id();
-        let session = Arc::new(tokio::sync::Mutex::new(Session::new()));
+        let session = Session::new();
+        session.size.store(size, Ordering::Relaxed);
+        let size = Arc::clone(&session.size);
+        let session = Arc::new(tokio::sync::Mutex::new(session));
         let entry = CachedSession {
             session: Arc::clone(&session),
             by_topic_id: request.by_topic_id,
@@ -171,6 +186,9 @@ impl FetchSessions {
 
 impl Cache {
     fn resume(&mut self, request: SessionRequest, now: Instant) -> Result<SessionContext, SessionError> {
+        if !request.partitions.is_empty() && self.partitions() > PARTITIONS_MAX {
+            self.sessions.remove(&request.session_id);
+        }
         let entry = self.sessions.get_mut(&request.session_id).ok_or(SessionError::NotFound)?;
         if entry.by_topic_id != request.by_topic_id {
             return Err(SessionError::TopicIds);
@@ -180,7 +198,6 @@ impl Cache {
         }
         entry.next_epoch = if entry.next_epoch == i32::MAX { 1 } else { entry.next_epoch + 1 };
         entry.last_used = now;
-        entry.size = (entry.size + request.partitions.len()).saturating_sub(request.forgotten.len());
         Ok(SessionContext {
             session: Arc::clone(&entry.session),
             session_id: request.session_id,
@@ -192,15 +209,25 @@ impl Cache {
     /// Makes sure that a session of `size` partitions may be added: evicts one that was not used for two minutes, or
     /// else the smallest if it is smaller (`FetchSessionCacheShard.tryEvict`).
     fn make_room(&mut self, slots: usize, size: usize, now: Instant) -> bool {
+        if self.partitions().saturating_add(size) > PARTITIONS_MAX {
+            self.sessions.retain(|_, entry| now.ms_since(entry.last_used) <= EVICTION_MS);
+            if self.partitions().saturating_add(size) > PARTITIONS_MAX {
+                return false;
+            }
+        }
         if self.sessions.len() < slots {
             return true;
         }
         let oldest = self.sessions.iter().min_by_key(|(id, entry)| (entry.last_used, **id));
         let stale =
             oldest.filter(|(_, entry)| now.ms_since(entry.last_used) > EVICTION_MS).map(|(id, _)| *id);
-        let smallest = self.sessions.iter().min_by_key(|(id, entry)| (entry.size, entry.last_used, **id));
-        let victim = stale.or_else(|| smallest.filter(|(_, entry)| entry.size < size).map(|(id, _)| *id));
+        let smallest = self.sessions.iter().min_by_key(|(id, entry)| (entry.size(), entry.last_used, **id));
+        let victim = stale.or_else(|| smallest.filter(|(_, entry)| entry.size() < size).map(|(id, _)| *id));
         victim.is_some_and(|id| self.sessions.remove(&id).is_some())
+    }
+
+    fn partitions(&self) -> usize {
+        self.sessions.values().map(CachedSession::size).sum()
     }
 
     fn unused_id(&mut self) -> i32 {
@@ -227,6 +254,8 @@ pub(crate) struct Session {
     free: Vec<u32>,
     by_partition: HashMap<PartitionRef, u32>,
     queue: VecDeque<u32>,
+    /// How many partitions it has, for the cache.
+    size: Arc<AtomicUsize>,
 }
 
 /// One partition of a session.
@@ -254,6 +283,7 @@ impl Session {
             free: Vec::new(),
             by_partition: HashMap::new(),
             queue: VecDeque::new(),
+            size: Arc::default(),
         }
     }
 
@@ -350,16 +380,21 @@ impl Session {
         index
     }
 
-    fn forget(&mut self, partition: &PartitionRef) {
-        if let Some(index) = self.by_partition.remove(partition)
-            && let Some(slot) = self.slots.get_mut(index as usize)
-        {
+    /// Drops a partition, if it is there; [`Session::unqueue_forgotten`] must follow before one is added.
+    fn forget(&mut self, partition: &PartitionRef) -> bool {
+        let Some(index) = self.by_partition.remove(partition) else { return false };
+        if let Some(slot) = self.slots.get_mut(index as usize) {
             slot.in_use = false;
             slot.queued = false;
             slot.watched = None;
-            self.queue.retain(|queued| *queued != index);
             self.free.push(index);
         }
+        true
+    }
+
+    fn unqueue_forgotten(&mut self) {
+        let slots = &self.slots;
+        self.queue.retain(|index| slots.get(*index as usize).is_some_and(|slot| slot.in_use));
     }
 }
 
@@ -400,6 +435,38 @@ mod tests {
 
     fn seconds(count: u64) -> Instant {
         Instant::default().plus_ms(count * 1000)
+    }
+
+    #[test]
+    fn sessions_together_have_a_bounded_number_of_partitions() {
+        let sessions = FetchSessions::new(10, 0);
+        let all: Vec<i32> = (0..).take(PARTITIONS_MAX / 2).collect();
+        let ids: Vec<i32> =
+            (0..3).map(|_| sessions.begin(request(0, 0, &all), seconds(0)).unwrap().session_id).collect();
+        assert!(ids[0] != 0 && ids[1] != 0 && ids[2] == 0, "{ids:?}");
+        // A session that grows beyond the bound is lost, and its client goes on without one.
+        let mut grown = sessions.begin(request(ids[0], 1, &[-1]), seconds(1)).unwrap();
+        let session = Arc::clone(&grown.session);
+        let mut session = session.try_lock().unwrap();
+        grown.apply(&mut session);
+        (0..).take(PARTITIONS_MAX / 2).for_each(|index| session.put(partition(index), params(0)));
+        session.size.store(session.by_partition.len(), Ordering::Relaxed);
+        let refused = sessions.begin(request(ids[0], 2, &[0]), seconds(2)).unwrap_err();
+        assert_eq!(refused, SessionError::NotFound);
+        // What is not used any more makes room.
+        assert_ne!(sessions.begin(request(0, 0, &all), seconds(200)).unwrap().session_id, 0);
+    }
+
+    #[test]
+    fn a_session_that_only_moves_on_does_not_grow() {
+        let sessions = FetchSessions::new(10, 0);
+        let mut opened = sessions.begin(request(0, 0, &[0, 1]), seconds(0)).unwrap();
+        opened.apply(&mut opened.session.clone().try_lock().unwrap());
+        for epoch in 1..100 {
+            let mut next = sessions.begin(request(opened.session_id, epoch, &[0, 1]), seconds(1)).unwrap();
+            next.apply(&mut opened.session.clone().try_lock().unwrap());
+        }
+        assert_eq!(sessions.cache.lock().partitions(), 2);
     }
 
     #[test]

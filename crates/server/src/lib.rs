@@ -31,3 +31,4 @@ mod testing;
 mod topic_changes;
 mod topic_name;
 mod topics;
+mod workers;

@@ -1,10 +1,13 @@
 //! Accepts connections and, when told to stop, lets them finish.
 
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_store_local::ReaderPool;
 use parking_lot::Mutex;
+use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -12,11 +15,13 @@ use tokio::task::JoinSet;
 use crate::authorize::Principal;
 use crate::broker::Broker;
 use crate::connection::budget::Budget;
-use crate::connection::limits::{Connections, Place};
+use crate::connection::limits::{Connections, Place, leaves_descriptors};
+use crate::connection::work::Turns;
 use crate::connection::{Shared, serve};
 use crate::listener::Listener;
 use crate::rate_limit::RateLimited;
 use crate::request::ConnectionInfo;
+use crate::workers::{Seat, Seats};
 
 /// How long to wait after the system refused a connection, for want of descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -25,6 +30,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 struct Server {
     shared: Shared,
     connections: Arc<Connections>,
+    seats: Seats,
+    /// Descriptors that the process may have; `None` is no limit.
+    descriptors: Option<u64>,
 }
 
 /// Serves connections on `listeners` until `stop` turns true and those that are open have ended, at most until
@@ -33,15 +41,20 @@ pub(crate) async fn run(
     broker: Arc<Broker>,
     readers: Arc<ReaderPool>,
     listeners: Vec<(Listener, TcpListener)>,
+    seats: Seats,
     mut stop: watch::Receiver<bool>,
 ) {
-    let bytes = broker.settings.number("queued.max.request.bytes").unwrap_or(0);
-    let budget = Budget::new(u64::try_from(bytes).ok().filter(|bytes| *bytes > 0));
+    let budget = |name: &str| {
+        let bytes = broker.settings.number(name).unwrap_or(0);
+        Budget::new(u64::try_from(bytes).ok().filter(|bytes| *bytes > 0))
+    };
+    let (requests, answers) = (budget("queued.max.request.bytes"), budget("queued.max.response.bytes"));
     let deadline = Duration::from_millis(broker.settings.count("shutdown.timeout.ms"));
-    broker.metrics.watch_budget(budget.clone());
+    broker.metrics.watch_budget(requests.clone());
     let groups = Arc::clone(&broker.groups);
-    let shared = Shared { broker, budget, readers, log: RateLimited::new() };
-    let server = Arc::new(Server { shared, connections: Arc::default() });
+    let shared = Shared { broker, requests, answers, turns: Turns::new(), readers, log: RateLimited::new() };
+    let descriptors = getrlimit(Resource::Nofile).current;
+    let server = Arc::new(Server { shared, connections: Arc::default(), seats, descriptors });
     let mut accepting = JoinSet::new();
     for (listener, socket) in listeners {
         accepting.spawn(accept(Arc::clone(&server), Arc::new(listener), socket, stop.clone()));
@@ -73,16 +86,22 @@ async fn accept(
             }
             accepted = socket.accept() => accepted,
         };
+        let accepted = accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
         match accepted {
             Ok((stream, peer)) => {
-                let Some(place) = admit(&server, peer) else { continue };
+                let Some(place) = admit(&server, &stream, peer) else { continue };
                 let info = ConnectionInfo {
                     peer,
                     listener: Arc::clone(&listener),
                     principal: Principal::Anonymous,
                     software: Mutex::new(None),
                 };
-                tasks.spawn(connection(Arc::clone(&server), stream, Arc::new(info), place, signal.clone()));
+                let Some((worker, seat)) = server.seats.take() else { continue };
+                let held = Held { _place: place, _seat: seat };
+                tasks.spawn_on(
+                    connection(Arc::clone(&server), stream, Arc::new(info), held, signal.clone()),
+                    worker,
+                );
             }
             Err(error) => {
                 server
@@ -99,33 +118,43 @@ async fn accept(
     }
 }
 
+/// What a connection gives back at its end.
+struct Held {
+    _place: Place,
+    _seat: Seat,
+}
+
 async fn connection(
     server: Arc<Server>,
-    stream: TcpStream,
+    stream: std::net::TcpStream,
     info: Arc<ConnectionInfo>,
-    _place: Place,
+    _held: Held,
     stop: watch::Receiver<bool>,
 ) {
     let metrics = &server.shared.broker.metrics;
     metrics.connections_accepted.increment();
-    serve(&server.shared, stream, info, stop).await;
+    // It is polled by the worker that it was given to.
+    match TcpStream::from_std(stream) {
+        Ok(stream) => serve(&server.shared, stream, info, stop).await,
+        Err(error) => tracing::warn!(peer = %info.peer, %error, "connection failed"),
+    }
     metrics.connections_closed.increment();
 }
 
-fn admit(server: &Server, peer: std::net::SocketAddr) -> Option<Place> {
+/// A place for a connection. Without one it is closed at once: those that are served stay.
+fn admit(server: &Server, stream: &std::net::TcpStream, peer: SocketAddr) -> Option<Place> {
     let settings = &server.shared.broker.settings;
     let (max, max_by_address) = (settings.count("max.connections"), settings.count("max.connections.per.ip"));
-    match server.connections.admit(peer.ip(), max, max_by_address) {
-        Ok(place) => Some(place),
-        Err(limit) => {
-            server.shared.broker.metrics.connections_refused.increment();
-            server
-                .shared
-                .log
-                .warn(|suppressed| tracing::warn!(%peer, suppressed, "connection refused: {limit}"));
-            None
-        }
-    }
+    let place = if leaves_descriptors(stream.as_raw_fd(), server.descriptors) {
+        server.connections.admit(peer.ip(), max, max_by_address)
+    } else {
+        Err("the last file descriptors are left to the store (ulimit -n)")
+    };
+    let refused = |limit: &'static str| {
+        server.shared.broker.metrics.connections_refused.increment();
+        server.shared.log.warn(|suppressed| tracing::warn!(%peer, suppressed, "connection refused: {limit}"));
+    };
+    place.map_err(refused).ok()
 }
 
 /// A bug in a handler ends its connection only; the panic's message went to stderr.

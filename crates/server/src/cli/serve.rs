@@ -10,6 +10,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use highwater_store::{LogStore, MetaError};
 use highwater_store_local::OpenError;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -18,6 +19,7 @@ use crate::http;
 use crate::listener::{self, Listener, ListenerError, ListenerSettings};
 use crate::local::{Opened, open};
 use crate::server;
+use crate::workers::Workers;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -91,6 +93,11 @@ pub(crate) enum ServeError {
         /// A partition's directory that is there.
         found: String,
     },
+    /// The process may have too few file descriptors.
+    Descriptors {
+        /// How many it may have.
+        limit: u64,
+    },
     /// The system does not give what is needed to run.
     System(std::io::Error),
     /// The data directory was not closed cleanly.
@@ -104,14 +111,24 @@ impl fmt::Display for ServeError {
             Self::Listener(error) => error.fmt(f),
             Self::Http { address, error } => write!(f, "cannot listen for HTTP on {address}: {error}"),
             Self::Directory(error) => error.fmt(f),
+            Self::Meta(error @ (MetaError::Failed(_) | MetaError::Corrupt(_))) => write!(
+                f,
+                "metadata: {error} (`highwater repair --offline --rebuild-metadata` makes it anew from the partitions)"
+            ),
             Self::Meta(error) => write!(f, "metadata: {error}"),
             Self::NodeId { given, kept } => {
                 write!(f, "node.id is {given}, but the data directory belongs to node {kept}")
             }
             Self::MetadataMissing { path, found } => write!(
                 f,
-                "{} is missing, but there is {found}: put the metadata back, or move the partitions away to start anew",
-                path.display()
+                "{} is missing, but there is {found}: put the metadata back, or make it anew by \
+                 `highwater repair --offline --rebuild-metadata {}`",
+                path.display(),
+                path.parent().unwrap_or(path).display()
+            ),
+            Self::Descriptors { limit } => write!(
+                f,
+                "the limit of file descriptors (ulimit -n) is {limit}; at least {DESCRIPTORS_MIN} are needed"
             ),
             Self::System(error) => error.fmt(f),
             Self::Close(error) => write!(f, "the data directory was not closed cleanly: {error}"),
@@ -124,13 +141,12 @@ pub(super) fn serve(arguments: ServeArguments) -> Result<(), ServeError> {
     let config = settings_of(&arguments).map_err(ServeError::Config)?;
     start_log(arguments.log_format);
     report(&config);
+    raise_descriptor_limit()?;
     let listeners = listener::parse(&listeners_of(&config)).map_err(ServeError::Listener)?;
     let http = http::Address::new(config.values.get("http.listener").map(String::as_str));
     let settings = Arc::new(Settings::new(Layers { given: config.values, ..Layers::default() }));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(worker_threads(&settings))
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .max_blocking_threads(BLOCKING_THREADS)
-        .thread_name("worker")
         .enable_all()
         .build()
         .map_err(ServeError::System)?;
@@ -140,14 +156,26 @@ pub(super) fn serve(arguments: ServeArguments) -> Result<(), ServeError> {
         for listener in &listeners {
             sockets.push(listener.bind(backlog).await.map_err(ServeError::Listener)?);
         }
-        let http = http.bind().await.map_err(|error| match &http {
-            http::Address::Asked(address) | http::Address::Default(address) => {
-                ServeError::Http { address: address.clone(), error }
-            }
-            http::Address::None => ServeError::System(error),
-        })?;
+        let http = http.bind().await.map_err(|(address, error)| ServeError::Http { address, error })?;
         run(settings, sockets, http).await
     })
+}
+
+/// File descriptors without which the store's files would leave none to clients.
+const DESCRIPTORS_MIN: u64 = 256;
+
+/// Uses as many descriptors as the system allows without asking, as the JVM does: the soft limit is often 1024.
+fn raise_descriptor_limit() -> Result<(), ServeError> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+    {
+        tracing::warn!(%error, limit = limit.current, "the limit of file descriptors stays");
+    }
+    match getrlimit(Resource::Nofile).current {
+        Some(limit) if limit < DESCRIPTORS_MIN => Err(ServeError::Descriptors { limit }),
+        _ => Ok(()),
+    }
 }
 
 /// Threads for what blocks and has no thread of its own.
@@ -169,6 +197,7 @@ async fn run(
 ) -> Result<(), ServeError> {
     let (stopper, stop) = watch::channel(false);
     let signals = stop_signals().map_err(ServeError::System)?;
+    let workers = Workers::start(worker_threads(&settings)).map_err(ServeError::System)?;
     let Opened { broker, store, meta } = open(settings).await?;
     let address = sockets.first().map(|(listener, _)| listener.local.to_string()).unwrap_or_default();
     for (listener, _) in &sockets {
@@ -183,7 +212,8 @@ async fn run(
     println!("ready {address}");
     // Whoever waits for the line reads a pipe.
     let _ = std::io::stdout().flush();
-    let serving = tokio::spawn(server::run(broker, Arc::clone(store.readers()), sockets, stop));
+    let serving =
+        tokio::spawn(server::run(broker, Arc::clone(store.readers()), sockets, workers.seats(), stop));
     signals.await;
     tracing::info!("stopping");
     let _ = stopper.send(true);

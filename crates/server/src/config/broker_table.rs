@@ -503,6 +503,13 @@ pub(crate) const BROKER_SETTINGS: &[Setting] = &[
         "Bytes of requests in memory over all connections at which no more are read. A single request larger than this is still served. Zero or less: no bound. Kafka's default is no bound.",
     ),
     setting(
+        "queued.max.response.bytes",
+        Kind::Long,
+        Some("134217728"),
+        Check::Any,
+        "Bytes of answers in memory over all connections, without records, which are sent from files, at which no request is taken up that may have a large answer. A single answer larger than this is still given. Zero or less: no bound. Kafka has no such setting.",
+    ),
+    setting(
         "shutdown.timeout.ms",
         Kind::Long,
         Some("10000"),

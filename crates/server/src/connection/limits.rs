@@ -1,4 +1,4 @@
-//! How many connections there may be, in all and from one address.
+//! How many connections there may be: in all, from one address, and as the process has descriptors.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,6 +16,17 @@ pub(crate) struct Connections {
 struct Counts {
     all: u64,
     by_address: HashMap<IpAddr, u64>,
+}
+
+/// Descriptors that connections leave to the store, whose files need some at any time: an eighth, within these bounds.
+const RESERVED: std::ops::RangeInclusive<u64> = 32..=1024;
+
+/// Whether a connection may have this descriptor, where the process may have so many (`ulimit -n`; `None` is no limit). The
+/// system gives the lowest that is free: a high one says that few are left.
+pub(crate) fn leaves_descriptors(descriptor: i32, limit: Option<u64>) -> bool {
+    let Some(limit) = limit else { return true };
+    let reserved = (limit / 8).clamp(*RESERVED.start(), *RESERVED.end());
+    u64::try_from(descriptor).is_ok_and(|descriptor| descriptor < limit.saturating_sub(reserved))
 }
 
 /// A connection's place; dropping it makes room for another.
@@ -80,6 +91,15 @@ mod tests {
         drop(first);
         assert!(connections.admit(here, 3, 2).is_ok());
         assert_eq!(connections.counts.lock().by_address.len(), 2);
+    }
+
+    #[test]
+    fn the_last_descriptors_are_not_for_connections() {
+        assert!(leaves_descriptors(i32::MAX, None));
+        assert!(leaves_descriptors(895, Some(1024)) && !leaves_descriptors(896, Some(1024)));
+        assert!(leaves_descriptors(98_975, Some(100_000)) && !leaves_descriptors(98_976, Some(100_000)));
+        assert!(leaves_descriptors(67, Some(100)) && !leaves_descriptors(68, Some(100)));
+        assert!(!leaves_descriptors(0, Some(16)));
     }
 
     #[test]

@@ -2,14 +2,17 @@
 //!
 //! Reading and writing go on side by side: the next request starts as soon as the one before it has its place, while
 //! replies wait for what they promise. At most [`PIPELINE_MAX`] replies wait; then nothing more is read. Bytes of requests
-//! are bounded over all connections ([`budget`]).
+//! and of answers are bounded over all connections ([`budget`]), and so is what becomes of them in between ([`work`]). After each
+//! request it is another connection's turn, so that who pipelines without end is no faster than who waits for answers.
 
 pub(crate) mod budget;
 pub(crate) mod frames;
 pub(crate) mod limits;
+pub(crate) mod work;
 
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use highwater_store_local::ReaderPool;
@@ -17,15 +20,17 @@ use highwater_wire::ApiKey;
 use rustix::net::{Shutdown, shutdown};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 
 use crate::broker::Broker;
-use crate::dispatch::dispatch;
+use crate::dispatch::Dispatched;
 use crate::rate_limit::RateLimited;
-use crate::reply::write_frame;
+use crate::reply::Outgoing;
 use crate::request::{ConnectionInfo, Reply};
 use budget::{Budget, Share};
-use frames::{FrameError, FrameReader};
+use frames::{Due, Dues, FrameError, FrameReader};
+use work::Turns;
 
 /// Replies of one connection that may wait at a time.
 const PIPELINE_MAX: usize = 128;
@@ -41,20 +46,26 @@ pub(crate) struct Shared {
     /// The broker.
     pub(crate) broker: Arc<Broker>,
     /// Bytes of requests over all connections.
-    pub(crate) budget: Budget,
+    pub(crate) requests: Budget,
+    /// Bytes of answers over all connections, without what is sent from files.
+    pub(crate) answers: Budget,
+    /// Whose turn it is to have a large request decoded.
+    pub(crate) turns: Turns,
     /// Threads that may wait for the disk.
     pub(crate) readers: Arc<ReaderPool>,
     /// Lines about connections.
     pub(crate) log: RateLimited,
 }
 
-/// A reply in its place, with what its request holds of the budget.
-struct Due {
+/// A reply in its place, with what its request and itself hold of the budgets.
+struct Owed<'a> {
     reply: Reply,
     /// For the statistics: which API, and when its request was taken up.
     api: Option<ApiKey>,
     began: Instant,
-    _share: Share,
+    answer: Share,
+    _request: Share,
+    _due: Due<'a>,
 }
 
 /// Why a connection ends.
@@ -82,13 +93,14 @@ pub(crate) async fn serve(
 ) {
     // Replies are written whole; waiting for more to send only costs time.
     let _ = stream.set_nodelay(true);
-    let stream = Arc::new(stream);
+    let (mut source, sink) = stream.into_split();
+    let sink = Arc::new(sink);
     let idle = idle_limit(&shared.broker);
-    let waiting = AtomicUsize::new(0);
+    let dues = Dues::default();
     let (sender, receiver) = mpsc::channel(PIPELINE_MAX);
     let end = {
-        let reading = read(shared, &stream, &info, stop, (sender, &waiting), idle);
-        let writing = write(shared, &stream, receiver, &waiting, idle);
+        let reading = read(shared, &mut source, &info, stop, (sender, &dues), idle);
+        let writing = write(shared, &sink, receiver, idle);
         tokio::pin!(reading, writing);
         tokio::select! {
             // Nothing can be answered any more.
@@ -98,13 +110,13 @@ pub(crate) async fn serve(
     };
     match end {
         End::Client | End::Idle => {}
-        End::Stop => linger(&stream).await,
+        End::Stop => linger(source.as_ref()).await,
         End::Refused(reason) => {
             shared.broker.metrics.connections_faulty.increment();
             shared.log.warn(|suppressed| {
                 tracing::warn!(peer = %info.peer, suppressed, "connection closed: {reason}");
             });
-            linger(&stream).await;
+            linger(source.as_ref()).await;
         }
         End::Failed(error) => tracing::debug!(peer = %info.peer, %error, "connection failed"),
     }
@@ -116,53 +128,55 @@ fn idle_limit(broker: &Broker) -> Option<Duration> {
 }
 
 /// Reads and handles requests. Dropping the sender at its end lets the writer finish.
-async fn read(
+async fn read<'a>(
     shared: &Shared,
-    stream: &TcpStream,
+    stream: &mut OwnedReadHalf,
     info: &Arc<ConnectionInfo>,
     mut stop: watch::Receiver<bool>,
-    (sender, waiting): (mpsc::Sender<Due>, &AtomicUsize),
+    (sender, dues): (mpsc::Sender<Owed<'a>>, &'a Dues),
     idle: Option<Duration>,
 ) -> End {
     let limit =
         usize::try_from(shared.broker.settings.count("socket.request.max.bytes")).unwrap_or(usize::MAX);
     let mut frames = FrameReader::new(limit, idle);
     loop {
-        let is_busy = || waiting.load(Ordering::Relaxed) > 0;
         let next = tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return End::Stop,
-            next = frames.next(stream, &shared.budget, is_busy) => next,
+            next = frames.next(stream, &shared.requests, dues) => next,
         };
-        let (frame, share) = match next {
+        let (frame, request) = match next {
             Ok(Some(frame)) => frame,
             Ok(None) => return End::Client,
             Err(FrameError::Idle) => return End::Idle,
             Err(FrameError::Io(error)) => return End::Failed(error),
             Err(FrameError::Refused(reason)) => return End::Refused(reason),
         };
-        let began = Instant::now();
-        shared.broker.metrics.received_bytes.add(frame.len() as u64);
-        let dispatched = tokio::select! {
+        let (began, size) = (Instant::now(), frame.len());
+        shared.broker.metrics.received_bytes.add(size as u64);
+        let handled = tokio::select! {
             biased;
-            dispatched = dispatch(&shared.broker, info, frame) => dispatched,
-            () = gone(stream) => return End::Client,
+            handled = work::handle(shared, info, frame, dues) => handled,
+            () = gone((*stream).as_ref()) => return End::Client,
         };
-        match dispatched.reply {
+        let (Dispatched { reply, mute, api }, answer) = handled;
+        match reply {
             Reply::Nothing => {}
             Reply::Close(reason) => return End::Refused(reason),
             reply => {
-                waiting.fetch_add(1, Ordering::Relaxed);
-                let due = Due { reply, api: dispatched.api, began, _share: share };
-                if sender.send(due).await.is_err() {
+                let due = dues.add(size, &request);
+                let owed = Owed { reply, api, began, answer, _request: request, _due: due };
+                if sender.send(owed).await.is_err() {
                     return End::Client;
                 }
             }
         }
-        if !dispatched.mute.is_zero() {
-            let ms = u64::try_from(dispatched.mute.as_millis()).unwrap_or(u64::MAX);
-            shared.broker.metrics.throttled_ms.add(ms);
-            tokio::time::sleep(dispatched.mute).await;
+        if !mute.is_zero() {
+            shared.broker.metrics.throttled_ms.add(u64::try_from(mute.as_millis()).unwrap_or(u64::MAX));
+            tokio::time::sleep(mute).await;
+        }
+        if frames.has_more() || dues.several() {
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -177,34 +191,59 @@ async fn gone(stream: &TcpStream) {
     }
 }
 
-/// Writes replies in order until there are no more.
+/// Writes replies in order until there are no more. Replies that are ready one after the other are sent together.
 async fn write(
     shared: &Shared,
-    stream: &Arc<TcpStream>,
-    mut due: mpsc::Receiver<Due>,
-    waiting: &AtomicUsize,
+    stream: &Arc<OwnedWriteHalf>,
+    mut owed: mpsc::Receiver<Owed<'_>>,
     idle: Option<Duration>,
 ) -> Result<(), End> {
-    let (metrics, readers) = (&shared.broker.metrics, &shared.readers);
-    while let Some(Due { mut reply, api, began, _share }) = due.recv().await {
-        loop {
-            match reply {
-                Reply::Nothing => break,
-                Reply::Close(reason) => return Err(End::Refused(reason)),
-                Reply::Later(future) => reply = future.await,
-                Reply::Now(frame) => {
-                    metrics.sent_bytes.add(frame.size());
-                    if let Some(api) = api.and_then(|api| metrics.api(api)) {
-                        api.answered(began.elapsed(), frame.errors());
-                    }
-                    write_frame(stream, frame, readers, idle).await.map_err(End::Failed)?;
-                    break;
-                }
+    let metrics = &shared.broker.metrics;
+    let mut outgoing = Outgoing::new(stream, &shared.readers, &shared.answers, idle);
+    loop {
+        let next = match owed.try_recv() {
+            Ok(next) => Some(next),
+            Err(_) => {
+                outgoing.flush().await.map_err(End::Failed)?;
+                owed.recv().await
             }
+        };
+        let Some(Owed { reply, api, began, mut answer, _request, _due }) = next else { return Ok(()) };
+        let was_there = matches!(reply, Reply::Now(_));
+        let reply = resolved(reply, &mut outgoing).await.map_err(End::Failed)?;
+        if !was_there {
+            let size = work::size_of(&reply);
+            work::pay(&shared.answers, &mut answer, size).await;
         }
-        waiting.fetch_sub(1, Ordering::Relaxed);
+        match reply {
+            Reply::Close(reason) => {
+                outgoing.flush().await.map_err(End::Failed)?;
+                return Err(End::Refused(reason));
+            }
+            Reply::Now(frame) => {
+                metrics.sent_bytes.add(frame.size());
+                if let Some(api) = api.and_then(|api| metrics.api(api)) {
+                    api.answered(began.elapsed(), frame.errors());
+                }
+                outgoing.push(frame, answer).await.map_err(End::Failed)?;
+            }
+            Reply::Nothing | Reply::Later(_) => {}
+        }
     }
-    Ok(())
+}
+
+/// What a reply comes to. Before it is waited for, what is ready is sent.
+async fn resolved(mut reply: Reply, outgoing: &mut Outgoing<'_>) -> std::io::Result<Reply> {
+    while let Reply::Later(mut future) = reply {
+        reply = match poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+            Poll::Ready(next) => next,
+            Poll::Pending => {
+                outgoing.flush().await?;
+                future.await
+            }
+        };
+    }
+    Ok(reply)
 }
 
 /// Closes our side, and reads on for a moment: closing with unread bytes would reset the connection, and the client

@@ -61,6 +61,8 @@ struct Fetch {
     context: RequestContext,
     limits: Limits,
     found: BTreeMap<u32, Found>,
+    /// Bytes of the records in `found`.
+    size: u64,
 }
 
 /// Answers `request`; waits in stage two.
@@ -73,6 +75,7 @@ pub(crate) fn handle(broker: &Arc<Broker>, context: &RequestContext, request: Fe
                 context: context.clone(),
                 limits,
                 found: BTreeMap::new(),
+                size: 0,
             };
             Reply::later(context, fetch.run(session))
         }
@@ -168,19 +171,25 @@ impl Fetch {
     /// Looks at queued slots until the answer is full. A full answer names every partition, so there the rest is looked at
     /// too, for its watermarks.
     async fn look(&mut self, session: &mut Session, every: bool) {
-        let mut left = self.limits.max_bytes.saturating_sub(self.size());
         let mut turns = session.queued();
         while turns > 0
-            && (every || left > 0)
+            && (every || self.left() > 0)
             && let Some(index) = session.next()
         {
             turns -= 1;
-            let found = self.look_at(session, index, left).await;
+            let found = self.look_at(session, index, self.left()).await;
             if let Found::Records(outcome) = &found {
-                left = left.saturating_sub(outcome.size());
+                self.size = self.size.saturating_add(outcome.size());
             }
             self.found.insert(index, found);
+            // A request may name a hundred thousand partitions; others have their turn meanwhile.
+            tokio::task::consume_budget().await;
         }
+    }
+
+    /// Bytes that the answer may still take.
+    fn left(&self) -> u64 {
+        self.limits.max_bytes.saturating_sub(self.size)
     }
 
     async fn look_at(&self, session: &mut Session, index: u32, left: u64) -> Found {
@@ -231,7 +240,7 @@ impl Fetch {
         if let Some(diverging) = divergence(partition, params, offsets)? {
             return Ok(diverging);
         }
-        let at_least_one_batch = self.size() == 0;
+        let at_least_one_batch = self.size == 0;
         let request = ReadRequest {
             offset: params.fetch_offset,
             max_bytes: params.max_bytes.min(left),
@@ -246,17 +255,12 @@ impl Fetch {
         Ok(Found::Records(outcome))
     }
 
-    fn size(&self) -> u64 {
-        let size = |found: &Found| if let Found::Records(outcome) = found { outcome.size() } else { 0 };
-        self.found.values().map(size).sum()
-    }
-
     fn is_enough(&self, session: &Session) -> bool {
         let at_once = |found: &Found| !matches!(found, Found::Records(_) | Found::Nothing { .. });
         session.is_empty()
             || self.limits.deadline <= Instant::now()
             || self.found.values().any(at_once)
-            || self.size() >= self.limits.min_bytes
+            || self.size >= self.limits.min_bytes
     }
 
     /// Too little so far: what was read is read anew with what comes, in its old order.
@@ -267,6 +271,7 @@ impl Fetch {
             }
         }
         self.found.retain(|_, found| !matches!(found, Found::Records(_)));
+        self.size = 0;
     }
 }
 

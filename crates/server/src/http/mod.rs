@@ -1,7 +1,9 @@
 //! HTTP for people and programs that watch the broker: `/metrics`, `/status`, `/livez`, `/readyz`. It reads only, and nothing a client
-//! does here holds up the broker: a few connections, small requests, short deadlines.
+//! does here holds up the broker: a few connections, small requests, short deadlines. Nor does it hold up a probe: who comes
+//! finds a place, and the oldest connection that is not being answered goes.
 
 mod pages;
+mod places;
 
 use std::convert::Infallible;
 use std::io;
@@ -15,20 +17,21 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::broker::Broker;
 use crate::metrics;
 use crate::status::Status;
+use places::{Answering, Places};
 
 /// Where it listens when nothing is said.
 pub(crate) const DEFAULT: &str = "127.0.0.1:9644";
 /// What switches it off.
 pub(crate) const NONE: &str = "none";
 
-/// Connections at a time; further ones wait to be accepted.
-const CONNECTIONS_MAX: usize = 64;
+/// Connections at a time.
+const CONNECTIONS_MAX: usize = 32;
 /// Time for a request's head to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest life of a connection.
@@ -62,11 +65,14 @@ impl Address {
     /// Listens.
     ///
     /// # Errors
-    /// When the address that was asked for cannot be listened on.
-    pub(crate) async fn bind(&self) -> io::Result<Option<TcpListener>> {
+    /// The address that was asked for and why it cannot be listened on.
+    pub(crate) async fn bind(&self) -> Result<Option<TcpListener>, (String, io::Error)> {
         match self {
             Self::None => Ok(None),
-            Self::Asked(address) => TcpListener::bind(address).await.map(Some),
+            Self::Asked(address) => match TcpListener::bind(address).await {
+                Ok(listener) => Ok(Some(listener)),
+                Err(error) => Err((address.clone(), error)),
+            },
             Self::Default(address) => match TcpListener::bind(address).await {
                 Ok(listener) => Ok(Some(listener)),
                 Err(error) => {
@@ -80,22 +86,21 @@ impl Address {
 
 /// Serves until `stop` turns true.
 pub(crate) async fn run(broker: Arc<Broker>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut places = Places::new(CONNECTIONS_MAX);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
             Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, place)) => {
-                let broker = Arc::clone(&broker);
-                connections.spawn(async move {
-                    let _place = place;
-                    // Who takes longer is cut off.
-                    let _ = tokio::time::timeout(CONNECTION_TIMEOUT, serve(broker, stream)).await;
-                });
+            Ok((stream, _)) => {
+                let (broker, answering) = (Arc::clone(&broker), Answering::default());
+                let serving = serve(broker, stream, answering.clone());
+                // Who takes longer is cut off.
+                let serving = tokio::time::timeout(CONNECTION_TIMEOUT, serving);
+                places.take(connections.spawn(async { drop(serving.await) }), answering);
             }
             Err(error) => {
                 tracing::debug!(%error, "cannot accept an HTTP connection");
@@ -105,19 +110,13 @@ pub(crate) async fn run(broker: Arc<Broker>, listener: TcpListener, mut stop: wa
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
-}
-
-async fn serve(broker: Arc<Broker>, stream: TcpStream) {
+async fn serve(broker: Arc<Broker>, stream: TcpStream, answering: Answering) {
     let service = service_fn(|request: Request<Incoming>| {
-        let broker = Arc::clone(&broker);
-        async move { Ok::<_, Infallible>(answer(&broker, &request).await) }
+        let (broker, answering) = (Arc::clone(&broker), answering.clone());
+        async move {
+            let _answering = answering.begin();
+            Ok::<_, Infallible>(answer(&broker, &request).await)
+        }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

@@ -7,15 +7,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use highwater_disk::FileRange;
-use highwater_store_local::ReaderPool;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::{writable, write_memory};
+use super::Outgoing;
 
 /// What one turn of a reader thread sends at most.
 const TURN_BYTES: u64 = 1 << 20;
@@ -34,23 +32,20 @@ pub(super) fn resident(range: &FileRange) -> Option<Bytes> {
 ///
 /// # Errors
 /// What socket or file say; `UnexpectedEof` when the file is shorter than the range; `TimedOut`.
-pub(super) async fn send(
-    stream: &Arc<TcpStream>,
-    mut range: FileRange,
-    readers: &Arc<ReaderPool>,
-    idle: Option<Duration>,
-) -> io::Result<()> {
+pub(super) async fn send(outgoing: &mut Outgoing<'_>, mut range: FileRange) -> io::Result<()> {
     if range.file.as_std().is_none() {
-        let read = readers.run(move || range.read()).await.map_err(io::Error::other)?;
-        return write_memory(stream, &mut vec![read?.into()], idle).await;
+        let read = outgoing.readers.run(move || range.read()).await.map_err(io::Error::other)?;
+        outgoing.gather(read?.into());
+        return outgoing.send_gathered().await;
     }
     while range.size > 0 {
-        let (socket, todo) = (Arc::clone(stream), range.clone());
-        let turn = readers.run(move || take_turn(&socket, &todo)).await.map_err(io::Error::other)??;
+        let (socket, todo) = (Arc::clone(outgoing.stream), range.clone());
+        let turn = outgoing.readers.run(move || take_turn((*socket).as_ref(), &todo));
+        let turn = turn.await.map_err(io::Error::other)??;
         range.position = range.position.saturating_add(turn.sent);
         range.size = range.size.saturating_sub(turn.sent);
         if turn.socket_full {
-            writable(stream, idle).await?;
+            outgoing.writable().await?;
         }
     }
     Ok(())

@@ -1,0 +1,125 @@
+//! Worker threads. Each looks after connections of its own, with its own poll of sockets and its own timers, so that an event
+//! wakes the one thread that it is for. Nothing moves between them: a connection stays where it was put.
+//!
+//! Not here: what may wait for the disk (the store's threads), accepting, HTTP and signals (the main thread).
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::watch;
+
+/// The worker threads; dropping it ends them and waits for them.
+#[derive(Debug)]
+pub(crate) struct Workers {
+    seats: Seats,
+    threads: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+}
+
+/// Where connections are put.
+#[derive(Debug, Clone)]
+pub(crate) struct Seats {
+    workers: Arc<[Worker]>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    handle: Handle,
+    connections: Arc<AtomicUsize>,
+}
+
+/// A connection's seat on a worker; dropping it makes the worker lighter.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    connections: Arc<AtomicUsize>,
+}
+
+impl Workers {
+    /// Starts `count` threads, at least one.
+    ///
+    /// # Errors
+    /// The system gives no thread or no descriptor.
+    pub(crate) fn start(count: usize) -> io::Result<Self> {
+        let (stop, stopped) = watch::channel(false);
+        let (mut workers, mut threads) = (Vec::new(), Vec::new());
+        for _ in 0..count.max(1) {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            workers.push(Worker { handle: runtime.handle().clone(), connections: Arc::default() });
+            let mut stopped = stopped.clone();
+            let run = move || runtime.block_on(async { drop(stopped.wait_for(|stopped| *stopped).await) });
+            threads.push(std::thread::Builder::new().name("worker".to_owned()).spawn(run)?);
+        }
+        Ok(Self { seats: Seats { workers: workers.into() }, threads, stop })
+    }
+
+    /// Where connections are put.
+    pub(crate) fn seats(&self) -> Seats {
+        self.seats.clone()
+    }
+}
+
+impl Seats {
+    /// A seat on the worker with the fewest connections; `None` without workers.
+    pub(crate) fn take(&self) -> Option<(&Handle, Seat)> {
+        let worker = self.workers.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed))?;
+        worker.connections.fetch_add(1, Ordering::Relaxed);
+        Some((&worker.handle, Seat { connections: Arc::clone(&worker.connections) }))
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+        for thread in self.threads.drain(..) {
+            // Panics of tasks are caught by the runtime.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_spread_and_a_place_that_was_left_is_taken_again() {
+        let workers = Workers::start(2).unwrap();
+        let seats = workers.seats();
+        let taken: Vec<_> = (0..4).map(|_| seats.take().unwrap()).collect();
+        let on = |handle: &Handle| taken.iter().filter(|(taken, _)| taken.id() == handle.id()).count();
+        assert_eq!((on(taken[0].0), on(taken[1].0)), (2, 2));
+        let (worker, seat) = seats.take().unwrap();
+        let id = worker.id();
+        drop(seat);
+        drop(taken);
+        assert_eq!(seats.take().unwrap().0.id(), id, "the first of two that have none");
+    }
+
+    #[test]
+    fn a_task_runs_on_the_worker_that_it_was_given_to_and_ends_with_it() {
+        let workers = Workers::start(1).unwrap();
+        let held = Arc::new(());
+        let (begun, was_begun) = std::sync::mpsc::channel();
+        let seats = workers.seats();
+        let (handle, _seat) = seats.take().unwrap();
+        let inside = Arc::clone(&held);
+        handle.spawn(async move {
+            begun.send(std::thread::current().name().map(str::to_owned)).unwrap();
+            std::future::pending::<()>().await;
+            drop(inside);
+        });
+        assert_eq!(was_begun.recv().unwrap().as_deref(), Some("worker"));
+        assert_eq!(Arc::strong_count(&held), 2);
+        drop(workers);
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+}
