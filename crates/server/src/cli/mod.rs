@@ -7,6 +7,8 @@ mod files;
 mod group;
 mod log_dump;
 mod produce;
+mod progress;
+mod repair;
 mod segment;
 mod serve;
 mod table;
@@ -51,6 +53,8 @@ enum Command {
     },
     /// Check every batch in a data directory, without a broker.
     Verify(verify::Verify),
+    /// Make a damaged data directory servable again, without a broker and without removing anything.
+    Repair(repair::Repair),
     /// Print a page of the documentation from the program's own tables.
     #[command(hide = true)]
     Docs(docs::DocsArguments),
@@ -78,6 +82,7 @@ pub fn main() -> ExitCode {
             tool(|out| Ok(log_dump::run(&arguments, out)?))
         }
         Command::Verify(arguments) => tool(|out| Ok(verify::run(&arguments, out)?)),
+        Command::Repair(arguments) => tool(|out| Ok(repair::run(&arguments, out)?)),
     }
 }
 

@@ -1,7 +1,10 @@
-//! Columns for people: a heading, rows, each column as wide as its widest cell. Control characters, which names that others
+//! Columns for people: a heading, rows, each column as wide as its widest cell up to a limit. Control characters, which names that others
 //! gave may have in them, are shown escaped, so that nobody writes to the terminal through a group's id.
 
 use std::io::{self, Write};
+
+/// A cell longer than this is shown whole, and the other rows are not padded to it.
+const WIDTH_MAX: usize = 64;
 
 /// Rows under a heading.
 pub(crate) struct Table {
@@ -28,7 +31,10 @@ impl Table {
         for row in &self.rows {
             widths.resize(widths.len().max(row.len()), 0);
             for (width, cell) in widths.iter_mut().zip(row) {
-                *width = cell.chars().count().max(*width);
+                let count = cell.chars().count();
+                if count <= WIDTH_MAX {
+                    *width = count.max(*width);
+                }
             }
         }
         for row in &self.rows {
@@ -66,6 +72,14 @@ mod tests {
         table.row(vec!["long".into(), "é".into()]);
         table.row(vec!["é".into(), "-".into()]);
         assert_eq!(written(&table), "A     B\nlong  é\né     -\n");
+    }
+
+    #[test]
+    fn one_very_long_name_does_not_widen_the_other_rows() {
+        let mut table = Table::new(&["A", "B"]);
+        table.row(vec!["x".repeat(1000), "1".into()]);
+        table.row(vec!["short".into(), "2".into()]);
+        assert_eq!(written(&table), format!("A      B\n{}  1\nshort  2\n", "x".repeat(1000)));
     }
 
     #[test]

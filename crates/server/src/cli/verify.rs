@@ -1,23 +1,23 @@
 //! `highwater verify`: reads every batch of every partition in a data directory and says what is wrong. Changes nothing.
 //!
-//! Checked: each batch's header and checksum, that offsets follow one another without overlap and without gap (unless a file
-//! `holes` allows them), that index entries point at batches and every index has its segment, that the topic id is there. Bad
-//! bytes behind the last good batch of the last segment are what a crash may leave: they are named, and are no damage by
-//! themselves. Whether they were once synced only the next start can tell; it then takes the partition offline.
+//! Everything is checked that a broker keeps: the directory's own files, whether metadata and directories agree, each
+//! batch's header and checksum, that offsets follow one another without overlap and without gap (unless a file `holes`
+//! allows them) up to what was known to be synced, and that indexes fit. What it calls damage is what `highwater repair`
+//! does something about, by the same findings (`store_local::repair`). A torn tail, as a crash may leave it, is named and
+//! is no damage: the next start cuts it.
 
-use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, BufReader, IsTerminal, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
-use serde_json::json;
+use highwater_disk::RealDisk;
+use highwater_store_local::repair::{Finding, Inspection, PartitionReport, Severity};
+use highwater_wire::record::BatchHeader;
+use serde_json::{Value, json};
 
 use super::files;
-use super::segment::{self, SegmentEnd};
-
-/// Says which topic a partition's directory belongs to.
-const METADATA: &str = "partition.metadata";
+use super::progress::Progress;
 
 /// Arguments of `highwater verify`.
 #[derive(Debug, Args)]
@@ -27,259 +27,170 @@ const METADATA: &str = "partition.metadata";
 pub(crate) struct Verify {
     /// A data directory or a partition's directory.
     directory: PathBuf,
-    /// One JSON object for each partition, a line each.
+    /// One JSON object for the directory and for each partition, a line each.
     #[arg(long)]
     json: bool,
 }
 
-/// What was found in one partition.
-#[derive(Debug, Default)]
-struct Report {
-    segments: u64,
-    batches: u64,
-    records: u64,
-    bytes: u64,
-    start: i64,
-    end: i64,
-    /// Offsets may be missing.
-    holes: bool,
-    notes: Vec<String>,
-    damage: Vec<String>,
-}
-
 /// Verifies and prints; returns whether nothing was damaged.
 pub(crate) fn run(arguments: &Verify, out: &mut dyn Write) -> io::Result<bool> {
-    let partitions = partitions(&arguments.directory).map_err(files::named(&arguments.directory))?;
-    let mut progress = Progress::new(total_bytes(&partitions)?);
-    let mut good = true;
-    for partition in &partitions {
-        let report = verify_partition(partition, &mut progress)?;
-        good &= report.damage.is_empty();
-        print(out, partition, &report, arguments.json)?;
+    let (inspection, only) = inspect(&arguments.directory)?;
+    let mut names = inspection.partitions();
+    names.retain(|name| only.as_ref().is_none_or(|only| only == name));
+    let damage = |findings: &[Finding]| findings.iter().filter(|found| found.is_damage()).count();
+    let mut count = 0;
+    if only.is_none() {
+        count += damage(inspection.findings());
+        print_directory(out, &arguments.directory, inspection.findings(), arguments.json)?;
     }
-    progress.finish();
+    let mut progress = Progress::new("verifying", total_bytes(inspection.path(), &names)?);
+    for name in &names {
+        let (report, records) = look(&inspection, name, &mut progress);
+        progress.hide();
+        count += damage(&report.findings);
+        print(out, &report, records, arguments.json)?;
+    }
+    progress.hide();
     if !arguments.json {
-        let verdict = if good { "no damage found" } else { "DAMAGE FOUND" };
-        writeln!(out, "{} partitions, {verdict}", partitions.len())?;
+        let verdict = verdict(&inspection, count);
+        writeln!(out, "{} partitions, {verdict}", names.len())?;
     }
-    Ok(good)
+    Ok(count == 0)
 }
 
-/// `directory` itself when it is a partition's, else its children that are.
-///
-/// # Errors
-/// When it cannot be listed, and when it is neither a data directory nor a partition's.
-fn partitions(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    if is_partition(directory) {
-        return Ok(vec![directory.to_path_buf()]);
-    }
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        if is_partition(&path) {
-            found.push(path);
+fn verdict(inspection: &Inspection, damage: usize) -> String {
+    match damage {
+        0 => "no damage found".to_owned(),
+        count if inspection.is_in_use() => {
+            format!(
+                "DAMAGE FOUND in {count} places, while a broker is writing: verify again after it has stopped"
+            )
         }
+        count => format!(
+            "DAMAGE FOUND in {count} places: see what `highwater repair --offline --dry-run` would do"
+        ),
     }
-    let ours = directory.join("format").is_file() || found.iter().any(|path| path.join(METADATA).is_file());
-    if !ours {
-        let problem = "neither a data directory (no format file, no partition in it) nor a partition's";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
-    }
-    found.sort();
-    Ok(found)
 }
 
-fn is_partition(path: &Path) -> bool {
-    let numbered = || {
-        let (_, index) = path.file_name()?.to_str()?.rsplit_once('-')?;
-        index.parse::<u32>().ok()
+/// The inspection of a data directory, or of the one around a partition's directory, and then its name.
+pub(super) fn inspect(directory: &Path) -> io::Result<(Inspection, Option<String>)> {
+    let whole = directory.canonicalize().map_err(files::named(directory))?;
+    let open = |path: &Path| {
+        Inspection::open(Arc::new(RealDisk), path).map_err(|error| io::Error::other(error.to_string()))
     };
-    path.is_dir() && numbered().is_some()
+    let inspection = open(&whole)?;
+    if inspection.is_data_directory() {
+        return Ok((inspection, None));
+    }
+    let name = whole.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if let Some(parent) = whole.parent().filter(|_| is_partition(&whole, name)) {
+        return Ok((open(parent)?, Some(name.to_owned())));
+    }
+    let holds_partitions = |name: &String| whole.join(name).join("partition.metadata").is_file();
+    if !inspection.partitions().iter().any(holds_partitions) {
+        let problem = "neither a data directory (no format file, no partition in it) nor a partition's";
+        return Err(files::named(directory)(io::Error::new(io::ErrorKind::InvalidInput, problem)));
+    }
+    Ok((inspection, None))
 }
 
-fn segments(partition: &Path) -> io::Result<Vec<PathBuf>> {
-    let files = files::log_files(partition)?;
-    Ok(files
-        .into_iter()
-        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
-        .collect())
+fn is_partition(path: &Path, name: &str) -> bool {
+    let numbered = name.rsplit_once('-').is_some_and(|(_, number)| number.parse::<u32>().is_ok());
+    path.is_dir() && numbered
 }
 
-fn total_bytes(partitions: &[PathBuf]) -> io::Result<u64> {
+/// Bytes of the segments that are to be read.
+pub(super) fn total_bytes(path: &Path, partitions: &[String]) -> io::Result<u64> {
     let mut total = 0;
-    for partition in partitions {
-        for segment in segments(partition)? {
-            total += fs::metadata(segment)?.len();
+    for directory in partitions.iter().map(|name| path.join(name)).filter(|directory| directory.is_dir()) {
+        for entry in std::fs::read_dir(directory)? {
+            let entry = entry?;
+            if entry.path().extension().is_some_and(|extension| extension == "log") {
+                total += entry.metadata()?.len();
+            }
         }
     }
     Ok(total)
 }
 
-fn verify_partition(partition: &Path, progress: &mut Progress) -> io::Result<Report> {
-    let segments = segments(partition)?;
-    let mut report = Report { start: -1, end: -1, ..Report::default() };
-    if !partition.join(METADATA).is_file() {
-        report.damage.push("partition.metadata is missing".to_owned());
-    }
-    report.holes = partition.join("holes").is_file();
-    for (ordinal, path) in segments.iter().enumerate() {
-        let last = ordinal + 1 == segments.len();
-        verify_segment(path, last, &mut report, progress)?;
-    }
-    for file in files::log_files(partition)? {
-        if file.extension().is_some_and(|extension| extension != "log") && files::base_offset(&file).is_some()
-        {
-            let segment = file.with_extension("log");
-            if !segments.contains(&segment) {
-                report.damage.push(format!("{} has no segment", name_of(&file)));
-            }
-        }
-    }
-    Ok(report)
+/// Looks at a partition; also says how many records it has.
+pub(super) fn look(inspection: &Inspection, name: &str, progress: &mut Progress) -> (PartitionReport, u64) {
+    let mut records = 0;
+    let report = inspection.partition(name, &mut |_, _, header, batch| {
+        progress.add(header.size);
+        records += BatchHeader::parse(batch).map_or(0, |batch| u64::from(batch.record_count));
+    });
+    (report, records)
 }
 
-fn name_of(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-impl Report {
-    /// Notes offsets that are not there.
-    fn missing(&mut self, name: &str, until: i64) {
-        let line = format!("{name}: offsets {}..{until} are missing", self.end);
-        if self.holes { self.notes.push(line) } else { self.damage.push(line) }
+fn print_directory(out: &mut dyn Write, path: &Path, findings: &[Finding], json: bool) -> io::Result<()> {
+    if json {
+        return writeln!(out, "{}", json!({"directory": path, "findings": described(findings)}));
     }
-}
-
-fn verify_segment(path: &Path, last: bool, report: &mut Report, progress: &mut Progress) -> io::Result<()> {
-    let name = name_of(path);
-    report.segments += 1;
-    let base = files::base_offset(path).unwrap_or(-1);
-    if report.end >= 0 && base < report.end {
-        report
-            .damage
-            .push(format!("{name}: begins at {base}, before the end {} of the segment before", report.end));
-    } else if report.end >= 0 && base > report.end {
-        report.missing(&name, base);
-    }
-    report.start = if report.start < 0 { base } else { report.start };
-    report.end = report.end.max(base);
-    let mut positions = HashSet::new();
-    let end = segment::walk(path, |position, header, _| {
-        if header.base_offset.0 < report.end {
-            let expected = report.end;
-            report.damage.push(format!(
-                "{name}: position {position}: offset {} where at least {expected} was expected",
-                header.base_offset
-            ));
-        } else if header.base_offset.0 > report.end {
-            report.missing(&name, header.base_offset.0);
-        }
-        report.end = header.next_offset().0;
-        report.batches += 1;
-        report.records += u64::from(header.record_count);
-        report.bytes += header.size();
-        positions.insert(position);
-        progress.add(header.size());
-        Ok(())
-    })?;
-    match end {
-        SegmentEnd::Whole => {}
-        SegmentEnd::Zeros { position, size } => {
-            report.notes.push(format!("{name}: {size} reserved bytes from position {position}"));
-        }
-        SegmentEnd::Bad { position, cause } if last => {
-            report.notes.push(format!(
-                "{name}: position {position}: bad tail, cut by the next start if it was never synced: {cause}"
-            ));
-        }
-        SegmentEnd::Bad { position, cause } => {
-            report.damage.push(format!("{name}: position {position}: {cause}"));
-        }
-    }
-    verify_index(path, &positions, report)
-}
-
-/// Every entry of the offset index must point at a batch. Trailing zeros are room that was not used.
-fn verify_index(segment: &Path, positions: &HashSet<u64>, report: &mut Report) -> io::Result<()> {
-    let path = segment.with_extension("index");
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let mut file = BufReader::new(file);
-    let mut entry = [0; 8];
-    while file.read_exact(&mut entry).is_ok() {
-        let position = entry.iter().skip(4).fold(0, |value, byte| (value << 8) | u64::from(*byte));
-        if entry != [0; 8] && !positions.contains(&position) {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            report.notes.push(format!(
-                "{name}: an entry points at {position}, where no batch is; a start rebuilds it"
-            ));
-            break;
-        }
+    for finding in findings {
+        writeln!(out, "{}", readable(finding))?;
     }
     Ok(())
 }
 
-fn print(out: &mut dyn Write, partition: &Path, report: &Report, json: bool) -> io::Result<()> {
-    let name = name_of(partition);
+fn print(out: &mut dyn Write, report: &PartitionReport, records: u64, json: bool) -> io::Result<()> {
+    let log = &report.log.segments;
     if json {
         let fields = json!({
-            "partition": name, "segments": report.segments, "batches": report.batches, "records": report.records,
-            "bytes": report.bytes, "start_offset": report.start.max(0), "end_offset": report.end.max(0),
-            "notes": report.notes, "damage": report.damage,
+            "partition": report.name, "segments": log.segments, "batches": log.entries, "records": records,
+            "bytes": log.bytes, "start_offset": log.start.0, "end_offset": log.end.0,
+            "findings": described(&report.findings),
         });
         return writeln!(out, "{fields}");
     }
-    let verdict = if report.damage.is_empty() { "ok" } else { "DAMAGED" };
+    let verdict = if report.findings.iter().any(Finding::is_damage) { "DAMAGED" } else { "ok" };
     writeln!(
         out,
-        "{name}: {verdict}, {} segments, {} batches, {} records, {} bytes, offsets {}..{}",
-        report.segments,
-        report.batches,
-        report.records,
-        report.bytes,
-        report.start.max(0),
-        report.end.max(0)
+        "{}: {verdict}, {} segments, {} batches, {records} records, {} bytes, offsets {}..{}",
+        report.name, log.segments, log.entries, log.bytes, log.start, log.end
     )?;
-    for line in report.damage.iter().chain(&report.notes) {
-        writeln!(out, "  {line}")?;
+    for finding in &report.findings {
+        writeln!(out, "  {}", readable(finding))?;
     }
     Ok(())
 }
 
-/// A line on a terminal's stderr that tells how far a long read is.
-struct Progress {
-    total: u64,
-    done: u64,
-    shown_percent: Option<u64>,
+/// A finding as a line: file, position, bytes, what is wrong, what is lost.
+pub(super) fn readable(finding: &Finding) -> String {
+    let name = finding.path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let mut line = format!("{name}: ");
+    if let Some(position) = finding.position {
+        line.push_str(&format!("position {position}, {} bytes: ", finding.bytes));
+    }
+    line.push_str(&finding.problem);
+    if let Some((from, to)) = finding.lost.filter(|_| finding.is_damage()) {
+        line.push_str(&format!("; offsets {from}..{to} are lost"));
+    }
+    line
 }
 
-impl Progress {
-    fn new(total: u64) -> Self {
-        let shown_percent = io::stderr().is_terminal().then_some(0);
-        Self { total, done: 0, shown_percent }
-    }
-
-    fn add(&mut self, bytes: u64) {
-        self.done += bytes;
-        let percent = self.done.saturating_mul(100) / self.total.max(1);
-        if self.shown_percent.is_some_and(|shown| shown < percent) {
-            self.shown_percent = Some(percent);
-            eprint!("\rverifying: {percent} % of {} MB", self.total / 1_000_000);
-        }
-    }
-
-    fn finish(&self) {
-        if self.shown_percent.is_some() {
-            eprintln!();
-        }
-    }
+/// Findings for programs.
+pub(super) fn described(findings: &[Finding]) -> Vec<Value> {
+    let severity = |finding: &Finding| match finding.severity {
+        Severity::Note => "note",
+        Severity::Repair => "repair",
+        Severity::RebuildMetadata => "rebuild-metadata",
+        Severity::Person => "person",
+    };
+    let fields = |finding: &Finding| {
+        json!({
+            "path": finding.path, "position": finding.position, "bytes": finding.bytes,
+            "lost": finding.lost.map(|(from, to)| [from.0, to.0]), "problem": finding.problem,
+            "asks_for": severity(finding),
+        })
+    };
+    findings.iter().map(fields).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use highwater_types::{LeaderEpoch, Offset};
     use highwater_wire::record::{BatchBuilder, Record};
 
@@ -303,21 +214,26 @@ mod tests {
         data
     }
 
-    fn verified(data: &tempfile::TempDir) -> (String, bool) {
+    fn verified_at(directory: PathBuf) -> (String, bool) {
         let mut out = Vec::new();
-        let arguments = Verify { directory: data.path().to_path_buf(), json: false };
-        let good = run(&arguments, &mut out).unwrap();
+        let good = run(&Verify { directory, json: false }, &mut out).unwrap();
         (String::from_utf8(out).unwrap(), good)
     }
 
+    fn verified(data: &tempfile::TempDir) -> (String, bool) {
+        verified_at(data.path().to_path_buf())
+    }
+
     #[test]
-    fn a_whole_log_is_good() {
+    fn a_whole_log_is_good_also_by_its_partitions_directory() {
         let data = partition(&[(0, [batch(0), batch(1)].concat()), (2, batch(2))]);
-        let (text, good) = verified(&data);
-        assert!(
-            good && text.contains("2 segments, 3 batches, 3 records") && text.contains("offsets 0..3"),
-            "{text}"
-        );
+        for directory in [data.path().to_path_buf(), data.path().join("t-0")] {
+            let (text, good) = verified_at(directory);
+            assert!(
+                good && text.contains("2 segments, 3 batches, 3 records") && text.contains("offsets 0..3"),
+                "{text}"
+            );
+        }
     }
 
     #[test]
@@ -325,16 +241,16 @@ mod tests {
         let mut damaged = batch(0);
         *damaged.last_mut().unwrap() ^= 1;
         let (text, good) = verified(&partition(&[(0, damaged.clone()), (1, batch(1))]));
-        assert!(!good && text.contains("position 0"), "{text}");
+        assert!(!good && text.contains("position 0") && text.contains("offsets 0..1 are lost"), "{text}");
         let (text, good) = verified(&partition(&[(0, damaged)]));
-        assert!(good && text.contains("bad tail"), "{text}");
+        assert!(good && text.contains("a torn tail"), "{text}");
     }
 
     #[test]
     fn a_gap_is_damage_unless_holes_are_allowed() {
         let data = partition(&[(0, batch(0)), (5, batch(5))]);
         let (text, good) = verified(&data);
-        assert!(!good && text.contains("offsets 1..5 are missing"), "{text}");
+        assert!(!good && text.contains("no file holds offsets 1..5"), "{text}");
         fs::write(data.path().join("t-0/holes"), "").unwrap();
         assert!(verified(&data).1);
     }
@@ -344,12 +260,19 @@ mod tests {
         let data = partition(&[(0, batch(0))]);
         fs::write(data.path().join("t-0/00000000000000000001.index"), "").unwrap();
         let (text, good) = verified(&data);
-        assert!(!good && text.contains("has no segment"), "{text}");
+        assert!(!good && text.contains("its segment is not there"), "{text}");
     }
 
     #[test]
     fn offsets_that_go_back_are_damage() {
-        let (text, good) = verified(&partition(&[(0, [batch(0), batch(0)].concat())]));
-        assert!(!good && text.contains("at least 1 was expected"), "{text}");
+        let (text, good) = verified(&partition(&[(0, [batch(0), batch(0)].concat()), (1, batch(1))]));
+        assert!(!good && text.contains("offset 0 where 1 was expected"), "{text}");
+    }
+
+    #[test]
+    fn what_is_no_data_directory_is_refused() {
+        let empty = tempfile::tempdir().unwrap();
+        let arguments = Verify { directory: empty.path().to_path_buf(), json: false };
+        assert!(run(&arguments, &mut Vec::new()).unwrap_err().to_string().contains("neither"));
     }
 }
