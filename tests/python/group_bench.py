@@ -66,7 +66,7 @@ def bench(server, *arguments):
 def heartbeats(server, options):
     """A line of (a)."""
     found = bench(server, "groups", "--groups", options.groups, "--members", 10, "--connections", 100, "--duration", options.seconds)
-    beats, used = found["heartbeats"], found["broker"]
+    beats, used = found["heartbeats"], found["usage"]["broker"]
     return {"groups x members": f"{options.groups} x 10", "settled s": found["settled_s"], "heartbeats/s": beats["per_s"], "p50 ms": beats["p50_ms"],
             "p99 ms": beats["p99_ms"], "errors": beats["errors"], "CPU % of a core": 100 * used["core_share"], "memory MiB": used["memory_kib"] / 1024}
 
@@ -74,7 +74,7 @@ def heartbeats(server, options):
 def commits(server, options):
     """A line of (b), without the syncs."""
     found = bench(server, "commits", "--consumers", 100, "--groups", 10, "--duration", min(options.seconds, 20))
-    made, used = found["commits"], found["broker"]
+    made, used = found["commits"], found["usage"]["broker"]
     return {"consumers": 100, "commits/s": made["per_s"], "p50 ms": made["p50_ms"], "p99 ms": made["p99_ms"], "errors": made["errors"],
             "CPU % of a core": 100 * used["core_share"]}
 

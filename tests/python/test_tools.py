@@ -264,16 +264,61 @@ def test_benchmarks_settle_count_and_leave_nothing():
         # 12 members with 10 heartbeats each, fewer on a busy machine.
         assert found["settled_s"] > 0 and found["heartbeats"]["count"] >= 36
         assert found["heartbeats"]["errors"] == found["heartbeats"]["rejoins"] == 0
-        assert found["broker"]["memory_kib"] > 0
+        assert found["usage"]["broker"]["memory_kib"] > 0
         [found] = json_lines(run("bench", "commits", "--consumers", "8", *small))
         assert found["commits"]["count"] > 0 and found["commits"]["errors"] == 0
         assert "at least" in run("bench", "groups", "--members", "3", "--connections", "2", *at, expect=1)
         assert "bench" not in run("topic", "list", *at) + run("group", "list", *at)
 
 
+def test_a_load_of_records_is_sent_counted_and_taken_away(broker):
+    at = ("--bootstrap", broker.address)
+    shape = ("--partitions", "3", "--record-bytes", "100", "--batch-records", "5", "--pid", broker.process.pid, "--json", *at)
+    [found] = json_lines(run("bench", "produce", "--records", "10000", "--window", "7", *shape))
+    assert (found["records"], found["requests"], found["requests_unsent"]) == (10000, 2000, 0)
+    assert found["connections"] == 3 and found["latency"]["count"] == 2000 and found["latency"]["p50_ms"] <= found["latency"]["max_ms"]
+    assert found["usage"]["broker"]["own_bytes_max"] > 0
+    [found] = json_lines(run("bench", "produce", "--rate", "1000", "--warmup", "0.2", "--duration", "1", *shape))
+    assert found["latency"]["count"] == 200, "one request for every 5 records, by the schedule"
+    for acks in ("0", "1"):
+        assert "MB/s" in run("bench", "produce", "--bytes", "1MB", "--acks", acks, *at)
+    assert "UNKNOWN_TOPIC_OR_PARTITION" in run("bench", "produce", "--topic", "none-such", *at, expect=1)
+    [found] = json_lines(run("bench", "consume", "--fill", "1MB", "--once", *shape))
+    assert found["records"] == 10000 and found["usage"]["broker"]["own_bytes_max"] > 0
+    [found] = json_lines(run("bench", "latency", "--rate", "500", "--end-to-end", "--warmup", "0.2", "--duration", "0.6", "--partitions", "2", "--json", *at))
+    assert found["latency"]["count"] == found["end_to_end"]["count"] == 300 and found["requests_unsent"] == 0
+    [found] = json_lines(run("bench", "partitions", "--partitions", "20", "--idle", "0.1", "--pid", broker.process.pid, "--json", *at))
+    assert found["latency"]["count"] == 20 and len(found["own_bytes"]) == 4
+    assert "MESSAGE_TOO_LARGE" in run("bench", "produce", "--batch-bytes", "2MiB", "--config", "max.message.bytes=1000000", *at, expect=1)
+    assert "bench" not in run("topic", "list", *at)
+
+
+def floor(*arguments):
+    """A bare server and its address; to be ended by its process."""
+    process = subprocess.Popen([highwater_binary(), "bench", "floor", *map(str, arguments), "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+    line = process.stdout.readline()
+    assert line.startswith("ready "), line
+    return process, line.split()[1]
+
+
+def test_the_clients_work_at_the_bare_servers(tmp_path):
+    for arguments, command in [(("append", "--file", tmp_path / "log"), ("produce", "--partitions", "3", "--bytes", "5MB", "--window", "32")),
+                               (("sendfile", "--directory", tmp_path / "logs", "--partitions", "3", "--bytes", "5MB"), ("consume", "--topic", "floor", "--once"))]:
+        process, address = floor(*arguments)
+        try:
+            [found] = json_lines(run("bench", *command, "--bootstrap", address, "--pid", process.pid, "--json"))
+            assert 4_900_000 < found.get("payload_bytes", 0) + found.get("batch_bytes", 0) < 5_200_000
+        finally:
+            process.kill()
+            process.communicate()
+    assert (tmp_path / "log").stat().st_size > 5_000_000
+    [found] = json_lines(run("bench", "floor", "commit", "--file", tmp_path / "commits", "--rate", "200", "--warmup", "0", "--duration", "0.5", "--json"))
+    assert found["records"] == 100 and not (tmp_path / "commits").exists()
+
+
 @pytest.mark.parametrize("command", [["--help"], ["serve", "--help"], ["topic", "--help"], ["produce", "--help"], ["consume", "--help"],
                                      ["group", "list", "--help"], ["group", "describe", "--help"], ["group", "reset-offsets", "--help"],
-                                     ["group", "delete", "--help"], ["bench", "groups", "--help"], ["bench", "commits", "--help"],
+                                     ["group", "delete", "--help"], *[["bench", name, "--help"] for name in ("produce", "consume", "latency", "partitions", "floor")], ["bench", "groups", "--help"], ["bench", "commits", "--help"],
                                      ["log", "dump", "--help"], ["verify", "--help"], ["--version"]], ids=" ".join)
 def test_every_command_explains_itself(command):
     assert len(run(*command)) > 5

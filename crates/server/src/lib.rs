@@ -20,6 +20,7 @@ mod listener;
 mod local;
 mod metrics;
 mod not_served;
+mod procfs;
 mod producer_ids;
 mod rate_limit;
 mod reply;

@@ -75,13 +75,24 @@ impl Connection {
         request: &R,
         newest: i16,
     ) -> Result<R::Response, ClientError> {
+        let version = self.version_up_to::<R>(newest)?;
+        self.call_version(request, version)
+    }
+
+    /// The newest version of a request that both sides know, at most `newest`.
+    pub(crate) fn version_up_to<R: Request>(&self, newest: i16) -> Result<i16, ClientError> {
         let served = R::API_KEY.and_then(|key| self.versions.get(&key)).copied();
         let (first, last) = served.ok_or(ClientError::NotServed { api: R::NAME })?;
         let version = last.min(R::VERSIONS.1).min(newest);
         if version < first.max(R::VERSIONS.0) {
             return Err(ClientError::NotServed { api: R::NAME });
         }
-        self.call_version(request, version)
+        Ok(version)
+    }
+
+    /// The socket, for those who write and read frames themselves from here on.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
     }
 
     /// Sends a request in the newest version that both sides know and waits for its answer.

@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Commits, out: &mut dyn Write) -> Result<(), Client
             "consumers": plan.connections,
             "groups": plan.groups,
             "commits": commits.fields(),
-            "broker": outcome.usage.map(|usage| usage.fields()),
+            "usage": outcome.usage.fields(),
             "metrics": risen,
         });
         writeln!(out, "{line}")?;
@@ -68,8 +68,8 @@ pub(super) fn run(arguments: &Commits, out: &mut dyn Write) -> Result<(), Client
     }
     writeln!(out, "{} consumers in {} groups", plan.connections, plan.groups)?;
     writeln!(out, "{}", commits.line("commits"))?;
-    if let Some(usage) = outcome.usage {
-        writeln!(out, "{}", usage.line())?;
+    for line in outcome.usage.lines() {
+        writeln!(out, "{line}")?;
     }
     for (name, value) in risen.unwrap_or_default() {
         writeln!(out, "{name} +{value}")?;

@@ -8,9 +8,9 @@
 use std::time::{Duration, Instant};
 
 use super::gate::{Gate, Phase, Progress};
-use super::process::{Sample, Usage};
 use super::tally::Tally;
 use super::topic;
+use super::usage::{Probe, Usage};
 use crate::client::member::{Beat, Member};
 use crate::client::{ClientError, Cluster, groups};
 
@@ -48,8 +48,8 @@ pub(super) struct Outcome {
     pub(super) work: Tally,
     /// How long it took.
     pub(super) during: Duration,
-    /// What the broker used meanwhile.
-    pub(super) usage: Option<Usage>,
+    /// What broker and machine used meanwhile.
+    pub(super) usage: Usage,
 }
 
 const POLL: Duration = Duration::from_millis(50);
@@ -86,7 +86,7 @@ pub(super) fn run(
         return Err(ClientError::Usage(message.to_owned()));
     }
     let mut cluster = Cluster::connect(&plan.bootstrap)?;
-    topic::make(&mut cluster, &plan.topic(), plan.partitions)?;
+    topic::make(&mut cluster, &plan.topic(), plan.partitions, &[])?;
     let outcome = measure(plan, &work);
     for number in 0..plan.groups {
         match groups::delete(&mut cluster, &plan.group(number)) {
@@ -126,8 +126,8 @@ fn measure(
         let (mut beats, mut work) = (Tally::default(), Tally::default());
         for handle in handles {
             let (its_beats, its_work) = handle.join().unwrap_or_default();
-            beats.merge(its_beats);
-            work.merge(its_work);
+            beats.merge(&its_beats);
+            work.merge(&its_work);
         }
         match (measured, shared.gate.take_failure()) {
             (Some((settled, during, usage)), None) => {
@@ -139,23 +139,21 @@ fn measure(
     })
 }
 
-type Measured = (Duration, Duration, Result<Option<Usage>, ClientError>);
+type Measured = (Duration, Duration, Result<Usage, ClientError>);
 
 /// Opens the gate for one phase after the other, when all have arrived. `None` after a failure.
 fn conduct(shared: &Shared<'_>, threads: usize) -> Option<Measured> {
-    let sample = || shared.plan.pid.map(Sample::of).transpose();
     shared.gate.await_all(threads)?;
     let began = Instant::now();
     shared.gate.open(Phase::Join);
     shared.gate.await_all(threads)?;
-    let (settled, start, work_began) = (began.elapsed(), sample(), Instant::now());
+    let (settled, probe, work_began) = (began.elapsed(), Probe::start(shared.plan.pid), Instant::now());
     shared.gate.open(Phase::Work);
     shared.gate.await_all(threads)?;
     let during = work_began.elapsed();
-    let usage = start
-        .and_then(|start| Ok(start.zip(sample()?).map(|(start, end)| Usage::between(start, end, during))));
+    let usage = probe.and_then(Probe::finish);
     shared.gate.open(Phase::Leave);
-    Some((settled, during, usage.map_err(ClientError::from)))
+    Some((settled, during, usage))
 }
 
 /// One connection and the members on it.

@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Groups, out: &mut dyn Write) -> Result<(), ClientE
             "connections": plan.connections,
             "settled_s": outcome.settled.as_secs_f64(),
             "heartbeats": heartbeats.fields(),
-            "broker": outcome.usage.map(|usage| usage.fields()),
+            "usage": outcome.usage.fields(),
         });
         writeln!(out, "{line}")?;
         return Ok(());
@@ -72,8 +72,8 @@ pub(super) fn run(arguments: &Groups, out: &mut dyn Write) -> Result<(), ClientE
     let settled = outcome.settled.as_secs_f64();
     writeln!(out, "{groups} groups of {members} on {connections} connections settled after {settled:.3} s")?;
     writeln!(out, "{}", heartbeats.line("heartbeats"))?;
-    if let Some(usage) = outcome.usage {
-        writeln!(out, "{}", usage.line())?;
+    for line in outcome.usage.lines() {
+        writeln!(out, "{line}")?;
     }
     Ok(())
 }
