@@ -2,15 +2,14 @@
 
 import itertools
 import threading
-import time
 
 from confluent_kafka import Consumer, KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic
 from kafka import KafkaConsumer
 from kafka.protocol.metadata import FindCoordinatorRequest
 from messages import Caller, Member
+from waiting import WAIT_S, until
 
-WAIT_S = 60
 SETTINGS = {"auto.create.topics.enable": "false", "group.initial.rebalance.delay.ms": "0", "group.min.session.timeout.ms": "500"}
 numbers = itertools.count()
 
@@ -18,17 +17,6 @@ numbers = itertools.count()
 def fresh(kind):
     """A name that was not used before."""
     return f"{kind}-{next(numbers)}"
-
-
-def until(condition, what, timeout_s=WAIT_S, every_s=0.02):
-    """Waits until a condition holds; returns what it returned."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"timed out: {what}"
-        time.sleep(every_s)
 
 
 def create(address, topic, partitions=1):

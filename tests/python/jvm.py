@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 
 from broker import KAFKA_JARS, ROOT, java_command
 
@@ -16,15 +15,6 @@ def tool(main, *arguments, text="", jars=KAFKA_JARS):
                           stderr=subprocess.STDOUT, text=True, timeout=TOOL_S)
     assert done.returncode == 0, done.stdout
     return done.stdout
-
-
-def await_true(check, timeout_s=TOOL_S, every_s=0.1):
-    """Asks until the answer is true, and returns it. Kafka applies many changes after it answered."""
-    deadline = time.monotonic() + timeout_s
-    while not (answer := check()):
-        assert time.monotonic() < deadline, f"not within {timeout_s} s"
-        time.sleep(every_s)
-    return answer
 
 
 class Tools:

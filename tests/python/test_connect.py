@@ -11,7 +11,8 @@ import pytest
 from broker import APP_JARS, free_port, java_command
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
-from jvm import TOOL_S, await_true
+from jvm import TOOL_S
+from waiting import until
 
 SETTINGS = {"auto.create.topics.enable": "false", "group.initial.rebalance.delay.ms": "0"}
 ANSWER_S = 60
@@ -37,18 +38,18 @@ def test_every_line_arrives_over_kills_of_the_broker(broker):
     source.touch()
     with connect(broker, source, sink) as running:
         write(source, range(500))
-        await_true(lambda: lines(sink) >= wanted(500))
+        until(lambda: lines(sink) >= wanted(500))
         for kill in (1, 2):
             with keeps_writing(source, 500 * kill, 500):
-                await_true(lambda: len(lines(sink)) > 500 * kill, every_s=0)
+                until(lambda: len(lines(sink)) > 500 * kill, every_s=0)
                 broker.restart(kill=True)
-            await_true(lambda: lines(sink) >= wanted(500 * (kill + 1)))
+            until(lambda: lines(sink) >= wanted(500 * (kill + 1)))
         assert running.states() == {"source": ["RUNNING", "RUNNING"], "sink": ["RUNNING", "RUNNING"]}
-        await_true(lambda: committed(broker) == ends(broker))
+        until(lambda: committed(broker) == ends(broker))
     write(source, range(1500, 1600))
     before = len(sink.read_text().splitlines())
     with connect(broker, source, sink):
-        await_true(lambda: lines(sink) >= wanted(1600))
+        until(lambda: lines(sink) >= wanted(1600))
     # Connect found the place in the file and the group's offsets again: nothing came twice.
     assert len(sink.read_text().splitlines()) == before + 100
     assert lines(sink) == wanted(1600)

@@ -6,8 +6,9 @@ import broker as brokers
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
-from groups import SETTINGS, ConfluentMember, coordinated, create, produce, until
+from groups import SETTINGS, ConfluentMember, coordinated, create, produce
 from messages import Caller, Member, committed, described
+from waiting import until
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import re
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from prometheus_client.parser import text_string_to_metric_families
+from waiting import until
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -97,14 +97,6 @@ def start(data, *options):
         if found or "recovered" in text:
             break
     return process, process.stdout.readline().split()[-1], http
-
-
-def until(check, what):
-    """Waits until `check()` is true."""
-    deadline = time.monotonic() + 20
-    while not check():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 def test_readiness_and_recovery_tell_of_a_damaged_partition(tmp_path):

@@ -5,7 +5,8 @@ import re
 import pytest
 from broker import CLIENT_JARS, ROOT
 from confluent_kafka import Producer
-from jvm import await_true, tool
+from jvm import tool
+from waiting import until
 
 
 def test_the_java_client_produces_and_consumes_in_every_way(broker):
@@ -35,9 +36,9 @@ def test_topic_command(broker):
     assert "PartitionCount: 2" in described and "ReplicationFactor: 1" in described and "retention.ms=100000" in described
     assert "Partition: 1" in described and "Leader: 1" in described and "Isr: 1" in described
     topics("--alter", "--topic", "tool-topic", "--partitions", "3")
-    await_true(lambda: "PartitionCount: 3" in topics("--describe", "--topic", "tool-topic"))
+    until(lambda: "PartitionCount: 3" in topics("--describe", "--topic", "tool-topic"))
     topics("--delete", "--topic", "tool-topic")
-    await_true(lambda: "tool-topic" not in topics("--list").split())
+    until(lambda: "tool-topic" not in topics("--list").split())
 
 
 def test_config_command(broker, make_topic):
@@ -46,10 +47,10 @@ def test_config_command(broker, make_topic):
     def configs(*arguments):
         return tool("kafka.admin.ConfigCommand", "--bootstrap-server", broker.address, "--entity-type", "topics", "--entity-name", topic, *arguments)
     assert "Completed updating config" in configs("--alter", "--add-config", "retention.ms=123456,cleanup.policy=[compact,delete]")
-    await_true(lambda: "retention.ms=123456" in configs("--describe"))
+    until(lambda: "retention.ms=123456" in configs("--describe"))
     assert "cleanup.policy=compact,delete" in configs("--describe")
     configs("--alter", "--delete-config", "retention.ms")
-    await_true(lambda: "retention.ms" not in configs("--describe"))
+    until(lambda: "retention.ms" not in configs("--describe"))
     assert "segment.bytes=" in configs("--describe", "--all")
 
 

@@ -11,7 +11,8 @@ import broker as brokers
 import pytest
 from broker import CLIENT_JARS, KAFKA_JARS, ROOT, java_command
 from confluent_kafka import Consumer, Producer, TopicPartition
-from jvm import TOOL_S, Tools, await_true, tool
+from jvm import TOOL_S, Tools, tool
+from waiting import until
 
 SETTINGS = {"auto.create.topics.enable": "false", "group.initial.rebalance.delay.ms": "0"}
 BASE_MS = 1_700_000_000_000
@@ -148,7 +149,7 @@ def test_verifiable_clients_share_and_hand_over_partitions(broker, make_topic):
                         "--acks", "-1", "--repeating-keys", "1000")
             summary = next(json.loads(line) for line in sent.splitlines() if '"tool_data"' in line)
             assert (summary["sent"], summary["acked"]) == (count, count)
-            await_true(lambda: len(first.consumed() | second.consumed()) == count)
+            until(lambda: len(first.consumed() | second.consumed()) == count)
             assert first.consumed() and second.consumed() and not first.consumed() & second.consumed()
         first.await_partitions(4)
     ends = {p: 1 + max(o for q, o in first.consumed() | second.consumed() if q == p) for p in range(4)}
@@ -194,7 +195,7 @@ class Verifiable:
 
     def await_partitions(self, count):
         """Waits until it has this many."""
-        await_true(lambda: self.owned() == count)
+        until(lambda: self.owned() == count)
 
     def consumed(self):
         """(partition, offset) of all that it consumed."""
@@ -235,7 +236,7 @@ def member(broker, topic, group, commit_after):
     stop = threading.Event()
     poller = threading.Thread(target=lambda: [consumer.poll(0.1) for _ in iter(stop.is_set, True)])
     try:
-        await_true(read, every_s=0)
+        until(read, every_s=0)
         consumer.commit(asynchronous=False)
         # What is polled from now on is not committed.
         poller.start()

@@ -5,10 +5,11 @@ import time
 import broker as brokers
 import pytest
 from confluent_kafka import Producer
-from groups import MEMBERS, SETTINGS, WAIT_S, coordinated, create, fresh, produce, until
+from groups import MEMBERS, SETTINGS, coordinated, create, fresh, produce
 from kafka import KafkaConsumer, TopicPartition
 from lossy import LossyProxy
 from messages import Caller, Member, committed, described
+from waiting import WAIT_S, until
 
 PRODUCE, OFFSET_COMMIT, JOIN_GROUP, SYNC_GROUP = 0, 8, 11, 14
 

@@ -7,11 +7,12 @@ import broker as brokers
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
-from groups import MEMBERS, SETTINGS, WAIT_S, ConfluentMember, close_all, coordinated, create, fresh, produce, until
+from groups import MEMBERS, SETTINGS, ConfluentMember, close_all, coordinated, create, fresh, produce
 from kafka.protocol.admin import DescribeClusterRequest
 from kafka.protocol.consumer import FetchRequest
 from kafka.protocol.metadata import FindCoordinatorRequest, MetadataRequest
 from messages import Caller, committed
+from waiting import WAIT_S, until
 
 
 @pytest.fixture(scope="module")

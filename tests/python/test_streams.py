@@ -12,7 +12,8 @@ import pytest
 from broker import APP_JARS, ROOT, java_command
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
-from jvm import TOOL_S, await_true
+from jvm import TOOL_S
+from waiting import until
 
 SETTINGS = {"auto.create.topics.enable": "false", "group.initial.rebalance.delay.ms": "0"}
 WORDS = [f"word{i}" for i in range(50)]
@@ -37,16 +38,16 @@ def test_words_are_counted_exactly_while_nothing_fails(broker):
     with application(broker, "counting") as app:
         app.await_state("RUNNING")
         sent = produce(broker, random.Random(1), 500)
-        await_true(lambda: last_counts(broker, "counts") == sent)
+        until(lambda: last_counts(broker, "counts") == sent)
         windows = {f"{word}@{BASE_MS}": count for word, count in sent.items()}
-        await_true(lambda: last_counts(broker, "windowed") == windows)
+        until(lambda: last_counts(broker, "windowed") == windows)
     check_internal_topics(broker)
     check_committed(broker, "counting")
     # A second instance with no state of its own restores it from the changelog.
     with application(broker, "counting", state="second") as app:
         app.await_state("RUNNING")
         sent += produce(broker, random.Random(2), 500)
-        await_true(lambda: last_counts(broker, "counts") == sent)
+        until(lambda: last_counts(broker, "counts") == sent)
 
 
 def test_no_word_is_lost_when_the_broker_is_killed(broker):
@@ -54,14 +55,14 @@ def test_no_word_is_lost_when_the_broker_is_killed(broker):
     with application(broker, "killed") as app:
         app.await_state("RUNNING")
         sent = produce(broker, rng, 300)
-        await_true(lambda: at_least(last_counts(broker, "counts"), sent))
+        until(lambda: at_least(last_counts(broker, "counts"), sent))
         for _ in range(2):
             sent += produce(broker, rng, 500)
             # In the middle of the work: the application has begun with these lines, and has not committed them all.
-            await_true(lambda: sum(last_counts(broker, "counts").values()) > sum(sent.values()) - 5000, every_s=0)
+            until(lambda: sum(last_counts(broker, "counts").values()) > sum(sent.values()) - 5000, every_s=0)
             broker.restart(kill=True)
         sent += produce(broker, rng, 200)
-        await_true(lambda: at_least(last_counts(broker, "counts"), sent))
+        until(lambda: at_least(last_counts(broker, "counts"), sent))
     check_committed(broker, "killed")
 
 
@@ -149,7 +150,7 @@ class Application:
         def reached():
             assert self.process.poll() is None, self.lines
             return f"state {state}" in self.lines
-        await_true(reached)
+        until(reached)
 
 
 @contextmanager
