@@ -1,0 +1,4 @@
+//! Of `crates/coordinator`.
+
+#[path = "../../../../crates/coordinator/src/subscription.rs"]
+pub(crate) mod subscription;
