@@ -103,12 +103,16 @@ class Broker:
     def start(self):
         """Starts the process and waits until it answers. Returns the seconds that this took."""
         began = time.monotonic()
+        self.launch()
+        self._await_ready(began + START_TIMEOUT_S)
+        return time.monotonic() - began
+
+    def launch(self):
+        """Starts the process and does not wait."""
         self._prepare()
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self._command(), stdout=self._stdout(log), stderr=log, stdin=subprocess.DEVNULL, cwd=self.directory)
-        self._await_ready(began + START_TIMEOUT_S)
-        return time.monotonic() - began
 
     def stop(self):
         """Clean stop by SIGTERM. Returns the seconds that it took; the process must exit with success."""
