@@ -115,13 +115,12 @@ impl PartitionLog {
         let mut log = Self::assemble(environment, config, wal);
         log.age.created = now;
         log.holes = found.holes;
+        let end = log.wal.staged_end().offset;
+        let first = log.wal.segments().first().map_or(end, |first| first.base_offset());
+        log.log_start_offset = first;
         if let Some(checkpoint) = &from.checkpoint {
-            log.log_start_offset = log.log_start_offset.max(checkpoint.log_start_offset);
+            log.log_start_offset = first.max(checkpoint.log_start_offset).min(end);
             log.max_producer_id = checkpoint.max_producer_id;
-        }
-        if let Some(first) = log.wal.segments().first() {
-            let start = from.checkpoint.map_or(Offset::ZERO, |checkpoint| checkpoint.log_start_offset);
-            log.log_start_offset = start.max(first.base_offset()).min(log.wal.staged_end().offset);
         }
         let hints = log.remove_stale_hints(scan(disk.as_ref(), &directory)?)?;
         let no_aborted = hints.no_aborted.clone();
