@@ -1,15 +1,19 @@
-//! Preparing the next segment's file in the background, so that a roll is a rename. How much is reserved follows what
-//! the log writes between two syncs; an idle log reserves nothing.
+//! Blocks and files ahead of what is written. The next segment's file is made in the background, so that a roll is a
+//! rename; before large writes blocks are reserved. How much is reserved follows what the log writes; one that is idle
+//! reserves nothing.
 
 use std::io;
 use std::sync::Arc;
 
 use highwater_disk::{DiskError, OpenMode, Operation};
+use highwater_types::Position;
 
 use crate::names::{PREPARED, Place};
 
 const WINDOW_MIN: u64 = 64 << 10;
 const WINDOW_MAX: u64 = 4 << 20;
+/// Smaller writes reserve nothing.
+const AHEAD_FROM: u64 = 256 << 10;
 
 /// Makes the file. Handed back to [`Wal::end_prepare`](crate::Wal::end_prepare) with the result of
 /// [`PrepareJob::run`].
@@ -30,6 +34,17 @@ pub(crate) enum Preparation {
 /// Bytes to reserve for a log that writes `recent` bytes between two syncs.
 pub(crate) fn window(recent: u64) -> u64 {
     recent.saturating_mul(2).clamp(WINDOW_MIN, WINDOW_MAX)
+}
+
+/// Bytes of blocks to reserve from `start` on before a write that ends at `end`; `None` for a small one. A file that grows by
+/// what is written has the file system look for blocks at each sync, and holds the bytes back until it has some:
+/// large writes take several times as long (docs/decisions/0016).
+pub(crate) fn ahead(segment_bytes: u64, start: Position, end: Position) -> Option<u64> {
+    let size = end.0.saturating_sub(start.0);
+    let from = AHEAD_FROM.min(segment_bytes / 8);
+    let room = segment_bytes.saturating_sub(start.0).max(size);
+    let window = size.saturating_mul(4).clamp(from.saturating_mul(16), from.saturating_mul(64));
+    (size >= from.max(1)).then_some(window.clamp(size, room))
 }
 
 impl PrepareJob {
@@ -65,5 +80,18 @@ mod tests {
     #[test]
     fn the_window_follows_what_is_written_within_bounds() {
         assert_eq!((window(0), window(100 << 10), window(u64::MAX)), (WINDOW_MIN, 200 << 10, WINDOW_MAX));
+    }
+
+    #[test]
+    fn large_writes_reserve_ahead_up_to_the_segments_end() {
+        let mib = |count: u64| Position(count << 20);
+        let gib = 1 << 30;
+        assert_eq!(ahead(gib, mib(5), Position(mib(5).0 + AHEAD_FROM - 1)), None);
+        assert_eq!(ahead(gib, mib(5), mib(6)), Some(4 << 20));
+        assert_eq!(ahead(gib, mib(5), mib(9)), Some(16 << 20));
+        assert_eq!(ahead(gib, mib(5), mib(105)), Some(100 << 20), "at least what is written");
+        assert_eq!(ahead(gib, mib(1022), mib(1023)), Some(2 << 20));
+        assert_eq!(ahead(800, Position(100), Position(200)), Some(700));
+        assert_eq!(ahead(0, Position(0), Position(100)), Some(100));
     }
 }

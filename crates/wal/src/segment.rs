@@ -20,6 +20,8 @@ pub struct Segment {
     handle: Mutex<Option<Handle>>,
     /// The file may have blocks beyond its end.
     reserved: AtomicBool,
+    /// How far blocks were reserved ahead of the entries; below the end where they were not.
+    reserved_end: AtomicU64,
     /// Out of the log: the handle is kept, since the name may go or come to mean another file.
     retired: AtomicBool,
 }
@@ -38,6 +40,7 @@ impl Segment {
             end: AtomicU64::new(end.0),
             handle: Mutex::new(None),
             reserved: AtomicBool::new(false),
+            reserved_end: AtomicU64::new(0),
             retired: AtomicBool::new(false),
         }
     }
@@ -127,6 +130,18 @@ impl Segment {
 
     pub(crate) fn set_reserved(&self, reserved: bool) {
         self.reserved.store(reserved, Ordering::Relaxed);
+        self.reserved_end.store(0, Ordering::Relaxed);
+    }
+
+    /// Reserves `window` bytes of blocks from `start` on, unless those of a write up to `end` are reserved already. Only a head
+    /// start: what cannot be had, the write is told.
+    pub(crate) fn reserve(&self, file: &dyn File, start: Position, end: Position, window: u64) {
+        if end.0 <= self.reserved_end.load(Ordering::Relaxed) {
+            return;
+        }
+        self.reserved.store(true, Ordering::Relaxed);
+        self.reserved_end.store(start.0.saturating_add(window), Ordering::Relaxed);
+        let _ = file.allocate(start.0, window);
     }
 
     /// Cuts the file to `end` where blocks were reserved beyond it.

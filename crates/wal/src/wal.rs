@@ -207,6 +207,7 @@ impl Wal {
             end: chunk.end.unwrap_or(self.written),
             chunk,
             active: self.segments.last().cloned(),
+            segment_bytes: self.options.segment_bytes,
             prepared,
             created: Vec::new(),
         })

@@ -9,7 +9,7 @@ use highwater_types::{Offset, Position};
 
 use crate::names::{self, PREPARED, Place};
 use crate::staging::{Chunk, Run, Unsynced};
-use crate::{LogPoint, Segment};
+use crate::{LogPoint, Segment, prepare};
 
 /// Slices of one system call: half of what Linux takes, so that they fit on the stack of a small thread.
 const SLICES_MAX: usize = 512;
@@ -22,6 +22,8 @@ pub struct WriteJob {
     pub(crate) chunk: Chunk,
     /// The segment that was active before; `None` when there was none.
     pub(crate) active: Option<Arc<Segment>>,
+    /// Size of a full segment.
+    pub(crate) segment_bytes: u64,
     /// Whether `next.prep` may be taken.
     pub(crate) prepared: bool,
     /// Segments that the job began, ascending.
@@ -114,6 +116,9 @@ impl WriteJob {
         let mut slices = self.chunk.slices(run);
         let mut buffer = [IoSlice::new(&[]); SLICES_MAX];
         let mut position = run.start.0;
+        if let Some(window) = prepare::ahead(self.segment_bytes, run.start, run.end) {
+            segment.reserve(file, run.start, run.end, window);
+        }
         loop {
             let count = slices.fill(&mut buffer);
             let Some(filled) = buffer.get_mut(..count).filter(|filled| !filled.is_empty()) else {
@@ -144,6 +149,7 @@ impl WriteJob {
             let (file, path) = (active.writable_file()?, active.path());
             file.set_length(run.start.0).map_err(DiskError::at(Operation::SetLength, &path))?;
             file.sync_data().map_err(DiskError::at(Operation::Sync, &path))?;
+            active.set_reserved(false);
         }
         Ok(())
     }

@@ -183,6 +183,35 @@ fn a_prepared_file_becomes_the_next_segment() {
 }
 
 #[test]
+fn large_writes_reserve_ahead_what_a_stop_gives_back() {
+    let disk = new_disk(1);
+    let mut wal = create(&disk, options(4000));
+    let seen = |what: &str| disk.trace().iter().filter(|line| line.contains(what)).count();
+    stage_many(&mut wal, 3, 68);
+    write(&mut wal).unwrap();
+    assert_eq!(seen("allocate"), 0, "a small write");
+    for _ in 0..3 {
+        stage_many(&mut wal, 10, 68);
+        write(&mut wal).unwrap();
+    }
+    assert_eq!((seen("allocate"), seen("300+3700: ok")), (1, 1));
+    sync(&mut wal).unwrap();
+    wal.close().unwrap();
+    assert_eq!(seen(&format!("set length /log/{} 3300: ok", segment_name(0))), 1);
+}
+
+#[test]
+fn without_room_to_reserve_a_write_that_fits_is_made() {
+    let disk = new_disk(1);
+    disk.set_capacity(Some(1500));
+    let mut wal = create(&disk, options(4000));
+    let entries = stage_many(&mut wal, 10, 68);
+    write(&mut wal).unwrap();
+    assert!(disk.trace().iter().any(|line| line.contains("allocate") && !line.ends_with("ok")));
+    assert_eq!(read_all(&wal), entries);
+}
+
+#[test]
 fn a_preparation_that_fails_or_is_lost_only_costs_the_file() {
     let disk = new_disk(1);
     let mut wal = create(&disk, options(300));
