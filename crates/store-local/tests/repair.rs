@@ -179,6 +179,18 @@ fn a_whole_directory_has_no_damage_and_a_repair_does_nothing() {
 }
 
 #[test]
+fn what_a_creation_left_before_its_commit_is_no_damage() {
+    let (disk, expected) = made(&mut Random::new(3), 3, false);
+    let left = format!("topic1-{PARTITIONS}");
+    disk.create_directory(&Path::new(PATH).join(&left)).unwrap();
+    assert!(damage(&disk).is_empty());
+    assert!(inspect(&disk).iter().any(|found| found.path.ends_with(&left)), "it is worth knowing");
+    let driven = open(&as_disk(&disk), partitions());
+    assert_eq!(served(&driven), expected);
+    assert!(driven.store.strays().is_empty());
+}
+
+#[test]
 fn what_is_damaged_is_found_and_repaired_and_all_else_is_served() {
     let seed = std::env::var("SEED").ok().and_then(|text| text.parse().ok());
     for seed in seed.map_or(0..150, |seed: u64| seed..seed + 1) {

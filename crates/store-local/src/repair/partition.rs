@@ -11,7 +11,7 @@ use super::{Done, Finding, Inspection, Severity};
 use crate::checkpoint::Entry;
 use crate::partition::Begin;
 use crate::synced_ends::SyncedEnd;
-use crate::{files, layout};
+use crate::{files, layout, unmade};
 
 const PARTITION_METADATA: &str = "partition.metadata";
 
@@ -67,6 +67,11 @@ impl Inspection {
         let partition = name.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or_default();
         let stated = match stated {
             Ok(Some(topic_id)) => TopicIdPartition { topic_id, partition },
+            // A creation was broken off before its commit.
+            Ok(None) if self.topics.is_some() && known.is_none() && self.is_unmade(name) => {
+                let problem = "it never held a record and belongs to no topic: the next start removes it";
+                return Ok((None, Some(Finding::new(self.path.join(name), Severity::Note, problem))));
+            }
             unreadable => {
                 let problem = match unreadable {
                     Err(error) => error.to_string(),
@@ -90,6 +95,10 @@ impl Inspection {
             }
             _ => Ok((Some(stated), None)),
         }
+    }
+
+    fn is_unmade(&self, name: &str) -> bool {
+        unmade::is_unmade(self.disk.as_ref(), &self.path.join(name)).unwrap_or(false)
     }
 
     /// What a start would know of the partition.
