@@ -158,11 +158,12 @@ impl ProducerState {
     /// beside it; one that does not agree with its entry in epoch and last batch is ignored.
     pub fn restore(entries: Vec<ProducerEntry>, windows: Vec<ProducerEntry>) -> Self {
         let mut state = Self::default();
-        for entry in entries {
+        // Of a producer that is there twice the last entry counts, as in Kafka.
+        state.producers.extend(entries.into_iter().map(|entry| (entry.producer_id, entry)));
+        for entry in state.producers.values() {
             if let Some(start) = entry.transaction_start {
                 state.transactions.begin(start, entry.producer_id);
             }
-            state.producers.insert(entry.producer_id, entry);
         }
         for window in windows {
             if let Some(entry) = state.producers.get_mut(&window.producer_id)
@@ -630,6 +631,16 @@ mod tests {
         assert!(stale(&log.check_as(&marker(3, true, 0), V2)));
         assert_eq!(log.check(&transactional(batch(4, 0, 1))), Check::New);
         assert!(is_out_of_order(&log.check(&transactional(batch(4, 1, 1)))));
+    }
+
+    #[test]
+    fn of_a_producer_that_a_snapshot_names_twice_the_last_entry_counts() {
+        let entry = |start| ProducerEntry {
+            transaction_start: Some(Offset(start)),
+            ..ProducerEntry::empty(PRODUCER)
+        };
+        let twice = ProducerState::restore(vec![entry(3), entry(7)], Vec::new());
+        assert_eq!(twice, ProducerState::restore(vec![entry(7)], Vec::new()));
     }
 
     #[test]
