@@ -357,3 +357,35 @@ fn a_repair_that_is_killed_anywhere_is_done_again() {
         assert_eq!(served(&open(&as_disk(&disk), partitions())), expected, "crash at {crash}");
     }
 }
+
+#[test]
+fn a_repair_of_two_segments_that_is_killed_anywhere_is_finished_by_the_next() {
+    let spoiled = || {
+        let (disk, _) = made(&mut Random::new(7), 7, false);
+        let mut segments = files(&disk, &Path::new(PATH).join("topic1-0"));
+        segments.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+        segments.sort();
+        for segment in &segments[..2] {
+            let mut bytes = contents(&disk, segment);
+            bytes[100] ^= 1;
+            write(&disk, segment, &bytes);
+        }
+        disk
+    };
+    let disk = spoiled();
+    let before = disk.operations();
+    repair(&disk, false);
+    let expected = served(&open(&as_disk(&disk.kill()), partitions()));
+    let mut broken_off = 0;
+    for crash in (before..disk.operations()).step_by(2) {
+        let disk = spoiled();
+        disk.crash_at(crash);
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| repair(&disk, false)));
+        let disk = disk.kill();
+        broken_off += usize::from(inspect(&disk).iter().any(|found| found.problem.contains("half made")));
+        repair(&disk, false);
+        assert_eq!(damage(&disk), [], "crash at {crash}");
+        assert_eq!(served(&open(&as_disk(&disk), partitions())), expected, "crash at {crash}");
+    }
+    assert!(broken_off > 0, "no crash left a replacement half made");
+}

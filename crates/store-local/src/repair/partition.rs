@@ -108,6 +108,7 @@ impl Inspection {
             slot: id.and_then(|id| self.slots.get(&id).copied()),
             clean: false,
             checkpoint_known: self.checkpoint_known,
+            journal_problem: None,
             directory_exists: self.directories.contains(name),
         }
     }
@@ -137,8 +138,8 @@ fn of_survey(directory: &Path, survey: &LogSurvey) -> Vec<Finding> {
     }
     let unfinished = segments.unfinished.iter().map(|name| {
         let problem =
-            "a replacement of segments is half made: the next start finishes it; look again afterwards";
-        Finding::new(directory.join(name), Severity::Note, problem)
+            "a replacement of segments is half made: what else is wrong can be told when a repair has finished it";
+        Finding::new(directory.join(name), Severity::Repair, problem)
     });
     findings.extend(unfinished);
     let holes = segments.holes.iter().map(|(from, to)| {
