@@ -282,7 +282,8 @@ fn wal_start(from: &RecoverLog, hints: &Hints) -> RecoverFrom {
     // later segment alone is the rest of writes whose beginning was lost.
     let whole = || hints.snapshots.is_empty().then(|| LogPoint::start_of(Offset::ZERO));
     let recovery_point = from.checkpoint.map(|checkpoint| checkpoint.recovery_point).or_else(whole);
-    let synced = recovery_point.max(from.boundary);
+    // A synced end alone does not say where the log begins.
+    let synced = recovery_point.and_then(|point| Some(point).max(from.boundary));
     let removable = from.checkpoint.map_or(Offset::ZERO, |checkpoint| {
         let covered = hints.snapshots.range(..=checkpoint.recovery_point.offset).next_back();
         let first = hints.segments.first();
@@ -292,7 +293,7 @@ fn wal_start(from: &RecoverLog, hints: &Hints) -> RecoverFrom {
     });
     RecoverFrom {
         recovery_point: synced,
-        boundary: synced.map(|point| point.offset),
+        boundary: synced.max(from.boundary).map(|point| point.offset),
         clean: from.clean,
         log_start_offset: removable,
         holes_allowed: hints.holes,

@@ -224,6 +224,26 @@ fn what_a_recovery_without_a_checkpoint_found_the_next_one_finds_too() {
     }
 }
 
+/// The synced end is known from another file than the checkpoint.
+#[test]
+fn without_a_checkpoint_a_log_whose_beginning_was_let_go_is_served_from_where_it_begins() {
+    let mut machine = Machine::new(2, small_config(SyncPolicy::Batch));
+    while machine.log.segments().len() < 4 {
+        machine.append_something();
+        machine.settle();
+        machine.maintain();
+    }
+    let start = machine.log.segments()[2].base_offset();
+    machine.model.log_start = machine.log.delete_records(start).unwrap();
+    machine.retain();
+    assert_eq!(machine.log.segments()[0].base_offset(), start);
+    machine.boundary = Some(machine.log.synced_point());
+    machine.disk = machine.disk.kill();
+    machine.checkpoint = None;
+    machine.recover(false);
+    machine.check_all();
+}
+
 const EPOCHS: &str = "leader-epoch-checkpoint";
 
 /// Flips random bits of a file.
