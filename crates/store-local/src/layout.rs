@@ -15,7 +15,7 @@ use crate::files;
 use crate::names::{self, Named};
 use crate::unmade;
 
-const METADATA: &str = "partition.metadata";
+pub(crate) const METADATA: &str = "partition.metadata";
 const METADATA_SIZE_MAX: usize = 4096;
 
 /// What the data directory holds.
@@ -43,7 +43,7 @@ pub(crate) fn settle(
         let name = entry.name;
         match names::parse(&name) {
             Named::Other => {}
-            Named::Stray => match stray_of(disk, &path.join(&name), tombstones)? {
+            Named::Stray => match stray_of(disk, path, &name, tombstones)? {
                 // Its deletion could not rename it, and a topic made anew under its name set it aside.
                 Some(owner) => layout.removals.push((owner, name)),
                 None if unmade::remove(disk, &path.join(&name))? => {}
@@ -85,16 +85,19 @@ pub(crate) fn settle(
     Ok(layout)
 }
 
-/// The deleted topic that a directory set aside is of; `None` when it is of none.
+/// The deleted topic that a directory set aside is of; `None` when it is of none. Where a removal that was broken off took the
+/// file that states it, the name does.
 fn stray_of(
     disk: &dyn Disk,
-    directory: &Path,
+    path: &Path,
+    name: &str,
     tombstones: &HashSet<TopicId>,
 ) -> Result<Option<TopicId>, DiskError> {
     if tombstones.is_empty() {
         return Ok(None);
     }
-    Ok(owner(disk, directory)?.filter(|owner| tombstones.contains(owner)))
+    let owner = owner(disk, &path.join(name))?.or_else(|| names::topic_of_stray(name));
+    Ok(owner.filter(|owner| tombstones.contains(owner)))
 }
 
 /// The topic id that a partition's directory states; `None` when it states none that can be read.

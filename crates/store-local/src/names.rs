@@ -48,6 +48,11 @@ pub(crate) fn numbered_stray(name: &str, number: u64) -> String {
     with_suffix(name, &format!(".{number}{STRAY}"))
 }
 
+/// The topic in the name of a directory that was set aside; `None` where it has a number.
+pub(crate) fn topic_of_stray(name: &str) -> Option<TopicId> {
+    name.strip_suffix(STRAY)?.rsplit_once('.')?.1.parse().ok()
+}
+
 /// Reads a name.
 pub(crate) fn parse(name: &str) -> Named {
     if name.ends_with(STRAY) {
@@ -92,6 +97,8 @@ mod tests {
         assert_eq!(parse(&deleted(&name, id)), Named::Deleted(id));
         assert_eq!(parse(&stray(&name, id)), Named::Stray);
         assert_eq!(parse(&numbered_stray(&name, 3)), Named::Stray);
+        assert_eq!(topic_of_stray(&stray(&name, id)), Some(id));
+        assert_eq!(topic_of_stray(&numbered_stray(&name, 3)), None);
         for other in ["meta.redb", "lock", "checkpoint", "-3", "t-", "t-01", "t-99999999999", "x.y-delete"] {
             assert_eq!(parse(other), Named::Other, "{other}");
         }
