@@ -15,6 +15,7 @@ use highwater_store::{LogStore, NewPartition};
 use highwater_types::{Offset, TopicIdPartition};
 use highwater_wire::record::{BatchHeader, verify};
 
+use crate::model::Batch;
 use crate::run::Run;
 use crate::stack::{DATA, Stack, partitions_of};
 use crate::steps::PAYLOAD_START;
@@ -44,7 +45,7 @@ pub(crate) fn damage(run: &mut Run) -> Verdict {
     };
     require!(done.is_ok(), "the disk cannot be damaged");
     // A process that does not start has reported it.
-    let Ok(stack) = Stack::open(&run.disk, &run.ticks, None) else { return Ok(()) };
+    let Ok(stack) = Stack::open(&run.disk, &run.ticks, None, run.journal) else { return Ok(()) };
     if run.metadata.found(&stack.records).is_err() && path.ends_with("meta.redb") {
         // Nobody promises to find each flipped bit in a file of redb.
         return Ok(());
@@ -136,10 +137,14 @@ pub(crate) fn read_what_is_there(run: &Run, stack: &Stack, id: TopicIdPartition)
         if (bytes.len() as u64) < header.size() || verify(&bytes).is_err() {
             return Ok(());
         }
-        let known = model.branch.get(model.index_of(next.0));
-        let whole = known.is_some_and(|known| known.is_stored_as(&bytes[PAYLOAD_START..]));
+        let at = |offset: Offset| model.branch.get(model.index_of(offset.0));
+        let is_stored = |known: &Batch| known.is_stored_as(&bytes[PAYLOAD_START..]);
+        // The one at `next` is passed over when its own base offset is what rotted.
+        let known = at(next).filter(|known| is_stored(known)).or_else(|| at(header.base_offset));
+        let whole = known.is_some_and(is_stored);
         require!(whole, "{id}: of a damaged file a batch is served at {next} that was never there");
-        if known.is_none_or(|known| known.base != header.base_offset.0) {
+        let stands = known.is_some_and(|known| known.base == header.base_offset.0);
+        if !stands || header.base_offset > next {
             // Base offset and leader epoch lie outside the checksum: only a scrub finds these bits.
             return Ok(());
         }
