@@ -4,8 +4,8 @@
 use std::sync::atomic::Ordering;
 
 use highwater_disk::DiskError;
-use highwater_types::Instant;
-use highwater_wal::{SyncJob, WriteJob};
+use highwater_types::{Instant, Offset};
+use highwater_wal::{LogPoint, SyncJob, TrimJob, WriteJob};
 
 use crate::{LogFailure, PartitionLog, SyncPolicy};
 
@@ -52,6 +52,17 @@ impl PartitionLog {
         Ok(())
     }
 
+    /// Takes the giving back of blocks that were reserved ahead as a job to be run without the log's lock; `None` where there is
+    /// nothing to give back, or a write is in flight.
+    pub fn begin_trim(&mut self) -> Option<TrimJob> {
+        self.wal.begin_trim()
+    }
+
+    /// Takes a finished trim into account.
+    pub fn end_trim(&mut self, job: TrimJob) {
+        self.wal.end_trim(job);
+    }
+
     /// Takes everything written and not yet synced as a job; `None` when there is nothing or a sync is in flight.
     pub fn begin_sync(&mut self) -> Option<SyncJob> {
         if self.failure.is_some() {
@@ -79,10 +90,41 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// Closes the log for writing. What lies above the synced end is doubtful when the device may have lost it.
+    /// Whether what was just written from `start` on may be made durable by a journal
+    /// ([`Wal::may_journal`](highwater_wal::Wal::may_journal)). If so it is on its way there from now on.
+    pub fn begin_journal(&mut self, start: Offset) -> bool {
+        let may = self.failure.is_none() && self.wal.may_journal(start);
+        if may {
+            self.wal.begin_journal();
+        }
+        may
+    }
+
+    /// The journal has taken what was on its way, up to `end`, durably; `None`: it has not, and a sync must cover it.
+    pub fn end_journal(&mut self, end: Option<LogPoint>) {
+        match end {
+            Some(end) => {
+                self.wal.end_journal(end);
+                self.raise_high_watermark();
+            }
+            None => self.wal.fail_journal(),
+        }
+    }
+
+    /// End of what is durable in the log's own files, whatever a journal holds.
+    pub fn filed_end(&self) -> LogPoint {
+        self.wal.filed_end()
+    }
+
+    /// End of what is written.
+    pub fn written_end(&self) -> LogPoint {
+        self.wal.written_end()
+    }
+
+    /// Closes the log for writing. What lies above the end of what its files hold durably is doubtful when the device may have lost it.
     fn fail(&mut self, failure: LogFailure, doubtful: bool) -> LogFailure {
         if doubtful {
-            self.suspect.get_or_insert(self.wal.synced_end());
+            self.suspect.get_or_insert(self.wal.filed_end());
         }
         self.failure.get_or_insert(failure).clone()
     }

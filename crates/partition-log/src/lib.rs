@@ -37,7 +37,8 @@ pub use config::{LogConfig, SyncPolicy, TimestampType, TopicCompression};
 pub use error::{LogError, LogFailure, OutOfRange, PlanError};
 pub use format::KafkaFormat;
 pub use highwater_wal::{
-    Damage, LogPoint, PrepareJob, ReadMode, RecoveryReport, SeeEntry, Segment, Survey, SyncJob, WriteJob,
+    AHEAD_BYTES_MAX, Damage, LogPoint, PrepareJob, ReadMode, RecoveryReport, SeeEntry, Segment, Survey,
+    SyncJob, WriteJob,
 };
 pub use jobs::SyncDue;
 pub use leader_epochs::{EpochCheckpointError, EpochStart, LeaderEpochs};

@@ -45,7 +45,7 @@ pub(crate) fn destroy(run: &mut Run) -> Verdict {
 }
 
 fn look(run: &mut Run) -> Verdict {
-    let Ok(stack) = Stack::open(&run.disk, &run.ticks, None) else {
+    let Ok(stack) = Stack::open(&run.disk, &run.ticks, None, run.journal) else {
         run.count("did not start after a destroyed block");
         return Ok(());
     };

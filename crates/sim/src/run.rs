@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use highwater_disk::Operation;
 use highwater_disk::sim::{Fault, Random, SimDisk};
 use highwater_store::{Acknowledgement, AppendError, BoxFuture, LogStore};
+use highwater_store_local::JournalOptions;
 use highwater_types::TopicIdPartition;
 
 use crate::groups::Clients;
@@ -107,6 +108,7 @@ pub(crate) struct Run {
     pub(crate) ticks: Ticks,
     /// The free space below which appends are refused, in bytes.
     floor: Option<u64>,
+    pub(crate) journal: JournalOptions,
     pub(crate) metadata: Metadata,
     pub(crate) models: BTreeMap<TopicIdPartition, Model>,
     pub(crate) pending: Vec<Pending>,
@@ -136,11 +138,16 @@ impl Run {
         disk.set_short_writes(if random.one_in(3) { 4 } else { 0 });
         disk.set_interruptions(if random.one_in(3) { 8 } else { 0 });
         let floor = Some(if random.coin() { 0 } else { 10_000 });
+        let journal = JournalOptions {
+            file_bytes: if random.one_in(4) { 0 } else { [16 << 10, 48 << 10][random.index(2)] },
+            partitions_min: random.index(4).saturating_sub(1),
+        };
         Self {
             random,
             disk,
             ticks: Ticks::default(),
             floor,
+            journal,
             metadata: Metadata::default(),
             models: BTreeMap::new(),
             pending: Vec::new(),
@@ -271,7 +278,7 @@ impl Run {
         self.disk.set_capacity(None);
         self.metadata_failed = false;
         self.phase = "died at start";
-        let mut stack = match Stack::open(&self.disk, &self.ticks, self.floor) {
+        let mut stack = match Stack::open(&self.disk, &self.ticks, self.floor, self.journal) {
             Ok(stack) => stack,
             Err(cause) => {
                 self.note(|| format!("it does not start: {cause}"));
@@ -280,6 +287,9 @@ impl Run {
             }
         };
         self.note(|| "started".to_owned());
+        if stack.store.statistics().journal_replayed.get() > 0 {
+            self.count("files completed from the journal");
+        }
         self.metadata.found(&stack.records)?;
         let strays = stack.store.strays();
         require!(strays.is_empty(), "directories that nobody made were set aside: {strays:?}");
@@ -340,6 +350,10 @@ impl Run {
         self.report.crashes += 1;
         if self.disk.has_crashed() {
             self.count(self.phase);
+        }
+        let journaled = stack.as_ref().map_or(0, |stack| stack.store.statistics().journal_batches.get());
+        if journaled > 0 {
+            self.count("records made durable by the journal");
         }
         let power = self.random.coin();
         self.count_end(power, stack.is_some());

@@ -15,7 +15,7 @@ use highwater_partition_log::LogConfig;
 use highwater_store::meta::TopicRecord;
 use highwater_store::{MetaChange, MetaKey, MetaRecord, NewPartition};
 use highwater_store_local::meta::MetaCore;
-use highwater_store_local::{Clock, DataDirectory, LocalOptions, LocalStore};
+use highwater_store_local::{Clock, DataDirectory, JournalOptions, LocalOptions, LocalStore};
 use highwater_types::{Instant, Timestamp, TopicId, TopicIdPartition};
 
 use crate::configs;
@@ -54,7 +54,12 @@ impl Stack {
     ///
     /// # Errors
     /// In words, whatever could not be opened.
-    pub(crate) fn open(disk: &Arc<SimDisk>, ticks: &Ticks, floor: Option<u64>) -> Result<Self, String> {
+    pub(crate) fn open(
+        disk: &Arc<SimDisk>,
+        ticks: &Ticks,
+        floor: Option<u64>,
+        journal: JournalOptions,
+    ) -> Result<Self, String> {
         let disk: Arc<dyn Disk> = Arc::clone(disk) as _;
         let directory =
             DataDirectory::open(Arc::clone(&disk), Path::new(DATA)).map_err(|error| error.to_string())?;
@@ -74,6 +79,7 @@ impl Stack {
             sync_threads: 0,
             reader_threads: 0,
             recovery_threads: 0,
+            journal,
             free_space_floor: Arc::new(move || floor),
             scrub_interval_ms: Arc::new(|| 0),
             retention_interval_ms: 5_000,

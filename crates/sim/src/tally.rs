@@ -58,6 +58,8 @@ const REQUIRED: &[&str] = &[
     "killed, recovered, served, power lost",
     "sync of ten seconds",
     "records acknowledged as durable",
+    "records made durable by the journal",
+    "files completed from the journal",
     "duplicate acknowledged",
     "lost batch sent again",
     "batch refused",

@@ -130,12 +130,12 @@ impl Engine {
     /// Writes and syncs until nothing is left that can be. A partition that fails is no longer dirty.
     fn drain(&self, partitions: &[Arc<LocalPartition>]) {
         loop {
-            while self.shared.committer.write_round() {}
+            while self.shared.committer.write_round() || self.shared.committer.journal_step() {}
             let progress = AtomicBool::new(false);
             threads::for_each(partitions, self.sync_threads, |partition| {
                 if partition.is_dirty() {
                     // The queue may have lost it to a thread that was stopped.
-                    partition.write_step();
+                    partition.write_step(None);
                     partition.sync_step();
                     progress.store(true, Ordering::Relaxed);
                 }
@@ -152,6 +152,7 @@ impl Engine {
             tracing::warn!(%error, "the synced ends were not made durable");
         }
         shared.checkpoints.write(shared.disk.as_ref(), &shared.path)?;
+        shared.committer.journal.remove(shared.disk.as_ref(), &shared.path)?;
         self.directory.write_marker()
     }
 }

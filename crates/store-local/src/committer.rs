@@ -8,6 +8,8 @@
 //! threads. They sync partitions in parallel, each covering all that its partition has written by then, while the next
 //! write round runs. A slow sync delays its own partition and one thread.
 //!
+//! Small pieces of many partitions go into the [`journal`](crate::journal) instead, which makes them durable together.
+//!
 //! Not here: the steps of one partition ([`crate::partition`]), threads' ownership ([`crate::store`]).
 
 use std::collections::VecDeque;
@@ -16,23 +18,35 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use highwater_store::StoreStatistics;
 
-use crate::partition::LocalPartition;
+use crate::journal::{Batch, Journal, JournalOptions};
+use crate::partition::{LocalPartition, WriteStep};
 
 /// A write round ends when so many bytes were written.
 pub(crate) const ROUND_BYTES_MAX: u64 = 16 << 20;
 
 /// The two queues.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Committer {
     /// Partitions with staged bytes; each at most once.
     writes: Queue,
     /// Partitions with written bytes whose sync is due; each at most once.
     syncs: Queue,
+    /// What is made durable together.
+    pub(crate) journal: Journal,
     /// What it and its partitions have done.
     pub(crate) statistics: StoreStatistics,
 }
 
 impl Committer {
+    pub(crate) fn new(journal: JournalOptions) -> Self {
+        Self {
+            writes: Queue::default(),
+            syncs: Queue::default(),
+            journal: Journal::new(journal),
+            statistics: StoreStatistics::default(),
+        }
+    }
+
     /// Queues a partition that has staged bytes.
     pub(crate) fn staged(&self, partition: Arc<LocalPartition>) {
         self.writes.push([partition]);
@@ -49,9 +63,14 @@ impl Committer {
         let mut due = Vec::new();
         let mut unfinished = Vec::new();
         let count = self.writes.lock().list.len();
+        let mut batch = self.journal.lend(count);
+        let mut journal_wanted = batch.is_none() && self.journal.is_wanted(count);
         for _ in 0..count {
             let Some(partition) = self.writes.pop() else { break };
-            let step = guarded(|| partition.write_step()).unwrap_or_default();
+            if std::mem::take(&mut journal_wanted) {
+                partition.make_journal();
+            }
+            let step = write(&partition, batch.as_mut());
             bytes += step.bytes;
             if step.more && partition.mark_write_queued() {
                 unfinished.push(Arc::clone(&partition));
@@ -65,6 +84,9 @@ impl Committer {
         }
         self.writes.push(unfinished);
         self.syncs.push(due);
+        if let Some(batch) = batch {
+            self.journal.give_back(batch);
+        }
         if count > 0 {
             self.statistics.write_rounds.increment();
         }
@@ -78,13 +100,25 @@ impl Committer {
         true
     }
 
-    /// Syncs every partition that is queued now, one after the other. Returns whether there was one.
+    /// Syncs every partition that is queued now, one after the other, and what the journal has been given. Returns whether there was one.
     pub(crate) fn sync_round(&self) -> bool {
         let count = self.syncs.lock().list.len();
         for _ in 0..count {
             self.sync_step();
         }
-        count > 0
+        self.journal_step() || count > 0
+    }
+
+    /// Makes durable what the journal has been given. Returns whether there was anything.
+    pub(crate) fn journal_step(&self) -> bool {
+        self.journal.step(&self.statistics)
+    }
+
+    /// The journal's thread.
+    pub(crate) fn run_journal(&self) {
+        while self.journal.wait() {
+            self.journal_step();
+        }
     }
 
     /// The writer thread.
@@ -105,13 +139,24 @@ impl Committer {
     pub(crate) fn stop(&self) {
         self.writes.stop();
         self.syncs.stop();
+        self.journal.stop();
     }
 
     /// Forgets what is queued.
     pub(crate) fn clear(&self) {
         self.writes.lock().list.clear();
         self.syncs.lock().list.clear();
+        self.journal.clear();
     }
+}
+
+fn write(partition: &Arc<LocalPartition>, mut batch: Option<&mut Batch>) -> WriteStep {
+    let before = batch.as_ref().map(|batch| batch.mark());
+    let step = guarded(|| partition.write_step(batch.as_deref_mut()));
+    if let (None, Some(batch), Some(before)) = (&step, batch, before) {
+        batch.rewind(before);
+    }
+    step.unwrap_or_default()
 }
 
 fn sync(partition: &LocalPartition) {

@@ -14,6 +14,7 @@ mod committer;
 mod directory;
 mod error;
 mod files;
+mod journal;
 mod layout;
 mod maintenance;
 pub mod meta;
@@ -37,6 +38,7 @@ mod waiters;
 
 pub use directory::DataDirectory;
 pub use error::OpenError;
+pub use journal::JournalOptions;
 pub use options::{Clock, Live, LocalOptions};
 pub use pool::{PoolClosed, ReaderPool};
 pub use recovery::{PartitionRecovery, RecoveryProgress};

@@ -7,6 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use highwater_store::NewPartition;
 use highwater_types::{Instant, Timestamp, TopicId};
 
+use crate::JournalOptions;
+
 /// The two clocks, as arguments: tests turn them by hand.
 #[derive(Clone)]
 pub struct Clock {
@@ -66,6 +68,8 @@ pub struct LocalOptions {
     pub reader_threads: usize,
     /// Threads that recover partitions at start. Default 2.
     pub recovery_threads: usize,
+    /// The journal for small appends to many partitions.
+    pub journal: JournalOptions,
     /// Bytes staged in memory at which appenders are asked to wait. Default 64 MiB.
     pub staged_bytes_max: u64,
     /// File descriptors that idle segments may keep open. Default 4096.
@@ -97,6 +101,7 @@ impl LocalOptions {
             sync_threads: 8,
             reader_threads: 4,
             recovery_threads: 2,
+            journal: JournalOptions::default(),
             staged_bytes_max: 64 << 20,
             descriptors_max: 4096,
             free_space_floor: Arc::new(|| None),

@@ -63,7 +63,15 @@ impl Shared {
 
     /// Asks the file system what is free.
     pub(crate) fn look_at_space(&self) {
-        self.space.look(self.disk.as_ref(), &self.path, || self.budget.used(), self.clock.now());
+        let used = || (self.budget.used(), self.partitions().len());
+        if self.space.look(self.disk.as_ref(), &self.path, used, self.clock.now()) {
+            self.give_back_reserved();
+        }
+    }
+
+    /// Gives back the blocks that were reserved ahead of writes.
+    pub(crate) fn give_back_reserved(&self) {
+        self.all_partitions().iter().for_each(|partition| partition.give_back_reserved());
     }
 
     /// Counts a client's batch against the space that is left. Returns whether it may be appended.

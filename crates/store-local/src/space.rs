@@ -3,8 +3,9 @@
 //!
 //! The file system is asked on the maintenance thread, about once a second while records come in. Between two looks the
 //! bytes that appends bring are counted against what the last look allowed, so that a fast writer cannot run through the
-//! floor: at half of it another look is asked for, at the whole of it appends are refused until that look. Blocks that
-//! were reserved before count as used, so the count errs to the safe side.
+//! floor: at half of it another look is asked for, at the whole of it appends are refused until that look. Blocks are
+//! reserved ahead only while there is room for those of every partition many times over, and given back when the floor is
+//! met.
 //!
 //! Not here: a disk that is full in spite of the floor, because somebody else filled it
 //! ([`failure`](crate::partition)).
@@ -17,6 +18,8 @@ use std::sync::{Mutex, PoisonError};
 use highwater_disk::{Disk, DiskSpace};
 use highwater_store::SpaceState;
 use highwater_types::Instant;
+
+use highwater_partition_log::AHEAD_BYTES_MAX;
 
 use crate::options::Live;
 
@@ -32,6 +35,8 @@ const AUTOMATIC_ONE_IN: u64 = 20;
 const MARGIN_ONE_IN: u64 = 16;
 /// What a partition that ran out of space waits for where no floor is set.
 const WITHOUT_FLOOR: u64 = 16 << 20;
+/// Blocks are reserved ahead while so many times what all partitions may reserve is free.
+const AMPLE: u64 = 4;
 /// Between two log lines that say that appends are refused.
 const QUIET_MS: u64 = 60_000;
 
@@ -55,6 +60,8 @@ pub(crate) struct Space {
     /// Bytes appended since the last look.
     taken: AtomicU64,
     low: AtomicBool,
+    /// Blocks may be reserved ahead.
+    ample: AtomicBool,
     look_wanted: AtomicBool,
     told: Mutex<Told>,
 }
@@ -73,6 +80,7 @@ impl Space {
             allowed: AtomicU64::new(0),
             taken: AtomicU64::new(0),
             low: AtomicBool::new(false),
+            ample: AtomicBool::new(false),
             look_wanted: AtomicBool::new(false),
             told: Mutex::default(),
         }
@@ -101,23 +109,40 @@ impl Space {
         self.low.load(Ordering::Relaxed)
     }
 
+    /// Whether so much is left that every partition may reserve blocks ahead of what it writes.
+    pub(crate) fn is_ample(&self) -> bool {
+        self.ample.load(Ordering::Relaxed)
+    }
+
     /// Whether anything was appended since the last look.
     pub(crate) fn is_used(&self) -> bool {
         self.taken.load(Ordering::Relaxed) > 0
     }
 
-    /// Asks the file system and decides. `staged` tells the bytes that are appended and not yet written.
-    pub(crate) fn look(&self, disk: &dyn Disk, path: &Path, staged: impl FnOnce() -> u64, now: Instant) {
+    /// Asks the file system and decides. `used` tells the bytes that are appended and not yet written, and how many partitions
+    /// may reserve blocks. Returns whether clients' appends are refused.
+    pub(crate) fn look(
+        &self,
+        disk: &dyn Disk,
+        path: &Path,
+        used: impl FnOnce() -> (u64, usize),
+        now: Instant,
+    ) -> bool {
         self.look_wanted.store(false, Ordering::Relaxed);
         // What is appended from here on may be counted twice, never not at all.
         let before = self.taken.swap(0, Ordering::Relaxed);
         let Ok(found) = disk.space(path) else {
             tracing::debug!(bytes = before, "the file system does not tell what is free");
             self.allowed.store(u64::MAX, Ordering::Relaxed);
-            return self.low.store(false, Ordering::Relaxed);
+            self.ample.store(false, Ordering::Relaxed);
+            self.low.store(false, Ordering::Relaxed);
+            return false;
         };
         let floor = self.floor_of(found);
-        let above = found.free.saturating_sub(floor).saturating_sub(staged());
+        let (staged, partitions) = used();
+        let above = found.free.saturating_sub(floor).saturating_sub(staged);
+        let reserves = AHEAD_BYTES_MAX.saturating_mul(partitions as u64).saturating_mul(AMPLE);
+        self.ample.store(above >= reserves, Ordering::Relaxed);
         let low = if floor == 0 {
             false
         } else if self.is_low() {
@@ -128,6 +153,7 @@ impl Space {
         self.allowed.store(if floor == 0 { u64::MAX } else { above }, Ordering::Relaxed);
         self.low.store(low, Ordering::Relaxed);
         self.tell(low, found.free, floor, now);
+        low
     }
 
     /// Whether a partition that ran out of space may try again.
@@ -193,7 +219,7 @@ mod tests {
 
     fn look(space: &Space, disk: &SimDisk, free: u64, staged: u64) {
         disk.set_capacity(Some(free));
-        space.look(disk, Path::new(""), || staged, Instant(0));
+        space.look(disk, Path::new(""), || (staged, 1), Instant(0));
     }
 
     #[test]
@@ -207,6 +233,18 @@ mod tests {
         assert_eq!(space.take(1), Room::None);
         look(&space, &disk, 2_000, 0);
         assert_eq!(space.take(500), Room::Enough, "the bytes went into blocks that were reserved");
+    }
+
+    #[test]
+    fn blocks_are_reserved_only_where_every_partition_may_have_some() {
+        let (space, disk) = (space(Some(1_000)), SimDisk::new(1));
+        assert!(!space.is_ample(), "before the first look");
+        look(&space, &disk, 1_000 + AMPLE * AHEAD_BYTES_MAX - 1, 0);
+        assert!(!space.is_ample());
+        look(&space, &disk, 1_000 + AMPLE * AHEAD_BYTES_MAX, 0);
+        assert!(space.is_ample());
+        look(&space, &disk, 1_000 + AMPLE * AHEAD_BYTES_MAX, 1);
+        assert!(!space.is_ample(), "staged bytes will be written");
     }
 
     #[test]

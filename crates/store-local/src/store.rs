@@ -8,12 +8,13 @@ use std::thread::JoinHandle;
 use highwater_store::{
     BoxFuture, LogStore, NewPartition, Partition, SpaceState, StoreError, StoreState, StoreStatistics,
 };
-use highwater_types::{ProducerId, TopicId, TopicIdPartition};
+use highwater_types::{LeaderEpoch, Offset, ProducerId, TopicId, TopicIdPartition};
 
 use crate::checkpoint::{self, Entries, Found};
 use crate::checkpoints::Checkpoints;
 use crate::close::Closing;
 use crate::committer::Committer;
+use crate::journal::{self, Replayed};
 use crate::layout::{self, Layout};
 use crate::maintenance::Maintenance;
 use crate::partition::{Begin, LocalPartition};
@@ -70,7 +71,7 @@ impl LocalStore {
         let shared = Arc::new(Shared {
             partitions: RwLock::default(),
             budget: StagedBudget::new(options.staged_bytes_max),
-            committer: Committer::default(),
+            committer: Committer::new(options.journal),
             maintenance: Maintenance::new(
                 now,
                 options.checkpoint_interval_ms,
@@ -93,13 +94,23 @@ impl LocalStore {
             disk,
             path,
         });
-        shared.look_at_space();
         if !directory.was_stopped_cleanly() {
             shared.checkpoints.set_all_unclean();
         }
-        let known =
-            Known { clean: directory.was_stopped_cleanly(), checkpoint_known, slots, layout: &layout };
+        let replayed = replay_journal(&shared, &options.partitions)?;
+        if options.journal.partitions_min == 0 && shared.committer.journal.is_wanted(0) {
+            shared.committer.journal.make(shared.disk.as_ref(), &shared.path);
+        }
+        shared.committer.statistics.journal_replayed.add(replayed.ends.len() as u64);
+        let known = Known {
+            clean: directory.was_stopped_cleanly(),
+            checkpoint_known,
+            slots,
+            layout: &layout,
+            replayed,
+        };
         let waiting = make_partitions(&shared, options.partitions.clone(), &known);
+        shared.look_at_space();
         let engine = Engine {
             recovery: Recovery::new(waiting, options.clock.clone()),
             directory,
@@ -188,6 +199,8 @@ impl Engine {
             let syncer = Arc::clone(shared);
             self.spawn("sync", move || syncer.committer.run_syncer())?;
         }
+        let journal = Arc::clone(shared);
+        self.spawn("journal", move || journal.committer.run_journal())?;
         let maintenance = Arc::clone(shared);
         self.spawn("maintenance", move || maintenance.maintenance.run(&maintenance))?;
         let scrub = Arc::clone(shared);
@@ -343,6 +356,28 @@ struct Known<'a> {
     checkpoint_known: bool,
     slots: HashMap<TopicIdPartition, SyncedEnd>,
     layout: &'a Layout,
+    replayed: Replayed,
+}
+
+impl Known<'_> {
+    /// The end of what is known to be durable.
+    fn synced_end(&self, id: TopicIdPartition) -> Option<SyncedEnd> {
+        let slot = self.slots.get(&id).copied();
+        let Some(&end) = self.replayed.ends.get(&id) else { return slot };
+        let unknown = SyncedEnd { end, leader_epoch: LeaderEpoch::ZERO, log_start_offset: Offset::ZERO };
+        let slot = slot.unwrap_or(unknown);
+        Some(SyncedEnd { end: slot.end.max(end), ..slot })
+    }
+}
+
+/// Puts what the journal holds into the logs.
+fn replay_journal(shared: &Shared, partitions: &[NewPartition]) -> Result<Replayed, OpenError> {
+    let names: HashMap<TopicIdPartition, String> = partitions
+        .iter()
+        .map(|partition| (partition.id, names::partition(&partition.topic, partition.id.partition)))
+        .collect();
+    let name_of = |id| names.get(&id).cloned();
+    Ok(journal::replay(&shared.disk, &shared.path, name_of, shared.threads_per_call)?)
 }
 
 fn make_partitions(
@@ -357,10 +392,11 @@ fn make_partitions(
         let partition = LocalPartition::new(new, Arc::clone(shared));
         let begin = Begin {
             entry: shared.checkpoints.get(id),
-            slot: known.slots.get(&id).copied(),
+            slot: known.synced_end(id),
             clean: known.clean,
             checkpoint_known: known.checkpoint_known,
             directory_exists: known.layout.present.contains(partition.name()),
+            journal_problem: known.replayed.failed.get(&id).cloned(),
         };
         map.insert(id, Arc::clone(&partition));
         waiting.push_back((partition, begin));

@@ -13,12 +13,14 @@
 
 mod common;
 
+use std::io::IoSlice;
+use std::path::Path;
 use std::sync::Arc;
 use std::task::Poll;
 
-use common::{Driven, append, batch, id, new_partition, open, poll, try_open};
+use common::{Driven, PATH, append, batch, id, new_partition, open, poll, try_open};
 use highwater_disk::sim::{Fault, SimDisk};
-use highwater_disk::{Disk, Operation};
+use highwater_disk::{Disk, OpenMode, Operation, write_all_at};
 use highwater_store::{
     Acknowledgement, AppendError, LogStore, PartitionProblem, PartitionState, StoreError, WatchSet,
 };
@@ -122,6 +124,35 @@ fn a_failed_write_takes_only_its_partition_offline() {
     driven.drive(kept.wait).unwrap();
     assert_ne!(driven.partition(id(1, 0)).state(), PartitionState::Online);
     assert_eq!(driven.store.staged_bytes(), 0, "what failed no longer counts");
+}
+
+#[test]
+fn a_log_that_cannot_be_recovered_for_want_of_space_is_when_there_is_some() {
+    let disk = SimDisk::new(14);
+    let driven = with_partitions(&disk, 2);
+    for partition in 0..2 {
+        let first = append(&driven, id(1, partition), batch(1, 100, 1), DURABLE).unwrap();
+        driven.drive(first.wait).unwrap();
+    }
+    drop(driven);
+    let disk = disk.kill();
+    let log = Path::new(PATH).join("topic1-0/00000000000000000000.log");
+    let file = disk.open(&log, OpenMode::ReadWrite).unwrap();
+    let end = file.length().unwrap();
+    write_all_at(file.as_ref(), &mut [IoSlice::new(&[b'x'; 3000])], end).unwrap();
+    disk.fail_next(Operation::Write, ".cut-", Fault::OutOfSpace);
+    disk.set_capacity(Some(0));
+    let driven = open(&as_disk(&disk), vec![new_partition(1, 0), new_partition(1, 1)]);
+    driven.settle();
+    assert_eq!(driven.read_all(id(1, 1)).len(), 1, "the others serve");
+    let state = driven.partition(id(1, 0)).state();
+    assert_eq!(state, PartitionState::Unavailable(PartitionProblem::Recovering));
+    driven.pass_ms(1500);
+    assert_eq!(driven.partition(id(1, 0)).state(), state);
+    disk.set_capacity(None);
+    driven.pass_ms(1500);
+    driven.pass_ms(1500);
+    assert_eq!(driven.read_all(id(1, 0)).len(), 1);
 }
 
 #[test]

@@ -29,6 +29,14 @@ pub struct StoreStatistics {
     pub writes: Histogram,
     /// Each sync of one partition.
     pub syncs: Histogram,
+    /// Batches that one write and sync of the journal made durable.
+    pub journal_batches: Counter,
+    /// Pieces of partitions in them, which needed no sync of their own.
+    pub journal_pieces: Counter,
+    /// Bytes of those pieces.
+    pub journal_bytes: Counter,
+    /// Partitions whose files the start completed from the journal.
+    pub journal_replayed: Counter,
     /// Writes and syncs that failed.
     pub failures: Counter,
     /// Bytes that the scrub has read.

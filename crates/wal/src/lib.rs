@@ -81,7 +81,7 @@ pub use entry::{EntryError, EntryFormat, EntryHeader};
 pub use error::{Failure, ReadProblem, StageError, WalError};
 pub use hop::{ReadMode, hop};
 pub use point::{LogPoint, Placement, WalOptions};
-pub use prepare::PrepareJob;
+pub use prepare::{AHEAD_BYTES_MAX, PrepareJob, TrimJob};
 pub use recover::{Cut, Damage, RecoverFrom, RecoveryReport, Salvaged, SeeEntry, Survey, SurveyFrom};
 pub use segment::Segment;
 pub use sync::SyncJob;

@@ -8,12 +8,15 @@ use std::sync::Arc;
 use highwater_disk::{DiskError, OpenMode, Operation};
 use highwater_types::Position;
 
+use crate::Segment;
 use crate::names::{PREPARED, Place};
 
 const WINDOW_MIN: u64 = 64 << 10;
 const WINDOW_MAX: u64 = 4 << 20;
 /// Smaller writes reserve nothing.
 const AHEAD_FROM: u64 = 256 << 10;
+/// No write reserves more bytes than this, or than it writes itself.
+pub const AHEAD_BYTES_MAX: u64 = 64 * AHEAD_FROM;
 
 /// Makes the file. Handed back to [`Wal::end_prepare`](crate::Wal::end_prepare) with the result of
 /// [`PrepareJob::run`].
@@ -21,6 +24,24 @@ const AHEAD_FROM: u64 = 256 << 10;
 pub struct PrepareJob {
     pub(crate) place: Arc<Place>,
     pub(crate) window: u64,
+}
+
+/// Gives back blocks that were reserved behind the end of the active segment. Handed back to
+/// [`Wal::end_trim`](crate::Wal::end_trim) after [`TrimJob::run`].
+#[derive(Debug)]
+pub struct TrimJob {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) end: Position,
+}
+
+impl TrimJob {
+    /// Cuts the file to its end. Waits for the disk.
+    ///
+    /// # Errors
+    /// What the file system says; the blocks stay reserved.
+    pub fn run(&self) -> Result<(), DiskError> {
+        self.segment.trim(self.end).map(drop)
+    }
 }
 
 /// Where the preparation stands.

@@ -144,6 +144,10 @@ impl Segment {
         let _ = file.allocate(start.0, window);
     }
 
+    pub(crate) fn is_reserved(&self) -> bool {
+        self.reserved.load(Ordering::Relaxed)
+    }
+
     /// Cuts the file to `end` where blocks were reserved beyond it.
     pub(crate) fn trim(&self, end: Position) -> Result<bool, DiskError> {
         if !self.reserved.load(Ordering::Relaxed) {

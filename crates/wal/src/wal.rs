@@ -2,7 +2,8 @@
 //! [`Wal::close`].
 //!
 //! Invariants:
-//! - synced end ≤ written end ≤ staged end.
+//! - filed end ≤ synced end ≤ written end ≤ staged end; the first two differ by what only a journal of the owner's has made
+//!   durable.
 //! - At most one write, one sync and one preparation are in flight.
 //! - `segments` holds what finished writes have made, ascending by base offset; the last one is active.
 //! - After a failed job nothing is staged, written or synced any more.
@@ -19,7 +20,7 @@ use crate::names::{self, Place};
 use crate::prepare::{self, Preparation};
 use crate::staging::{Chunk, Unsynced};
 use crate::{
-    EntryFormat, Failure, LogPoint, Placement, PrepareJob, Segment, StageError, SyncJob, WalError,
+    EntryFormat, Failure, LogPoint, Placement, PrepareJob, Segment, StageError, SyncJob, TrimJob, WalError,
     WalOptions, WriteJob,
 };
 
@@ -44,8 +45,14 @@ pub struct Wal {
     pub(crate) staged: LogPoint,
     pub(crate) written: LogPoint,
     pub(crate) synced: LogPoint,
+    /// End of what is durable in the log's own files.
+    filed: LogPoint,
+    /// End of what is on its way into a journal.
+    journaled: LogPoint,
     writing: bool,
     syncing: bool,
+    /// The sync in flight makes names durable.
+    syncing_names: bool,
     unsynced: Vec<Unsynced>,
     /// A name of a written file is not durable.
     names_unsynced: bool,
@@ -93,8 +100,11 @@ impl Wal {
             staged: end,
             written: end,
             synced: end,
+            filed: end,
+            journaled: end,
             writing: false,
             syncing: false,
+            syncing_names: false,
             unsynced: Vec::new(),
             names_unsynced: false,
             unsynced_bytes: 0,
@@ -208,6 +218,7 @@ impl Wal {
             chunk,
             active: self.segments.last().cloned(),
             segment_bytes: self.options.segment_bytes,
+            reserves: true,
             prepared,
             created: Vec::new(),
         })
@@ -244,6 +255,24 @@ impl Wal {
         }
     }
 
+    /// Takes the giving back of blocks that were reserved behind the end as a job; no write runs meanwhile. `None` while one
+    /// does, or where nothing is reserved.
+    pub fn begin_trim(&mut self) -> Option<TrimJob> {
+        let active = self.segments.last().filter(|active| active.is_reserved())?;
+        if self.writing || self.is_closed() {
+            return None;
+        }
+        let job = TrimJob { segment: active.clone(), end: self.written.position };
+        self.writing = true;
+        Some(job)
+    }
+
+    /// Takes a finished trim into account.
+    pub fn end_trim(&mut self, job: TrimJob) {
+        drop(job);
+        self.writing = false;
+    }
+
     // --- syncing --------------------------------------------------------------------------------------------------
 
     /// Takes everything that is written and not synced as a job. `None` when there is nothing or a sync is in flight.
@@ -253,6 +282,7 @@ impl Wal {
             return None;
         }
         self.syncing = true;
+        self.syncing_names = self.names_unsynced;
         let (spare, mut files) = std::mem::take(&mut self.spare_lists);
         let unsynced = std::mem::replace(&mut self.unsynced, spare);
         files.extend(unsynced.iter().map(|unsynced| unsynced.file.clone()));
@@ -270,11 +300,13 @@ impl Wal {
     /// not tried again.
     pub fn end_sync(&mut self, mut job: SyncJob, result: Result<(), DiskError>) {
         self.syncing = false;
+        self.syncing_names = false;
         match result {
             Ok(()) => {
                 // The same place may have become the beginning of a segment meanwhile, when all segments were removed.
                 let all = job.end.offset == self.written.offset;
-                self.synced = self.synced.max(if all { self.written } else { job.end });
+                self.filed = self.filed.max(if all { self.written } else { job.end });
+                self.synced = self.synced.max(self.filed);
                 self.recent_bytes = job.bytes;
                 job.unsynced.clear();
                 job.files.clear();
@@ -289,11 +321,40 @@ impl Wal {
 
     pub(crate) fn fail(&mut self, error: DiskError) {
         let harmless = error.is_out_of_space() && error.operation != Operation::Sync;
-        let suspect = (!harmless).then_some(self.synced);
+        let suspect = (!harmless).then_some(self.filed);
         let failure = self.failure.get_or_insert(Failure { error, suspect });
         failure.suspect = failure.suspect.or(suspect);
         self.queue.clear();
         self.staged_bytes = 0;
+    }
+
+    // --- journaling -----------------------------------------------------------------------------------------------
+
+    /// Whether what was just written from `start` on may be made durable by a journal, instead of a sync: everything before it
+    /// is durable or on its way into the journal, and so is the name of its file.
+    pub fn may_journal(&self, start: Offset) -> bool {
+        let names_durable = !self.names_unsynced && !self.syncing_names;
+        let follows = start == self.synced.offset.max(self.journaled.offset);
+        names_durable && follows && !self.is_closed()
+    }
+
+    /// Everything up to the written end is on its way into a journal.
+    pub fn begin_journal(&mut self) {
+        self.journaled = self.written;
+    }
+
+    /// The owner's journal holds everything up to `end`, durably, and keeps it until the log's own files do
+    /// ([`Wal::filed_end`]). Without effect on a log that failed meanwhile.
+    pub fn end_journal(&mut self, end: LogPoint) {
+        if self.failure.is_none() {
+            let all = end.offset == self.written.offset;
+            self.synced = self.synced.max(if all { self.written } else { end });
+        }
+    }
+
+    /// The journal did not take what was on its way: a sync must cover it.
+    pub fn fail_journal(&mut self) {
+        self.journaled = self.synced;
     }
 
     // --- preparing ------------------------------------------------------------------------------------------------
@@ -332,6 +393,11 @@ impl Wal {
     /// End of what is durable: it survives power loss.
     pub fn synced_end(&self) -> LogPoint {
         self.synced
+    }
+
+    /// End of what is durable in the log's own files, whatever a journal holds.
+    pub fn filed_end(&self) -> LogPoint {
+        self.filed
     }
 
     /// Bytes that are staged and not yet taken by a write job.
@@ -391,7 +457,7 @@ impl Wal {
     pub(crate) fn restart_at_end(&mut self) {
         let end = LogPoint::start_of(self.staged.offset);
         if self.synced == self.written {
-            self.synced = end;
+            (self.synced, self.filed, self.journaled) = (end, end, end);
         }
         (self.staged, self.written) = (end, end);
         self.roll = true;
@@ -400,6 +466,7 @@ impl Wal {
     /// The log ends at `end`, in the last of its segments.
     pub(crate) fn end_at(&mut self, end: LogPoint) {
         (self.staged, self.written, self.synced) = (end, end, end);
+        (self.filed, self.journaled) = (end, end);
         self.roll = self.segments.is_empty();
     }
 

@@ -24,6 +24,8 @@ pub struct WriteJob {
     pub(crate) active: Option<Arc<Segment>>,
     /// Size of a full segment.
     pub(crate) segment_bytes: u64,
+    /// Whether blocks may be reserved ahead.
+    pub(crate) reserves: bool,
     /// Whether `next.prep` may be taken.
     pub(crate) prepared: bool,
     /// Segments that the job began, ascending.
@@ -50,6 +52,11 @@ impl WriteJob {
         }
     }
 
+    /// Whether it may reserve blocks ahead of what it writes, where it would; so it is unless it is said not to.
+    pub fn reserve_ahead(&mut self, may: bool) {
+        self.reserves = may;
+    }
+
     /// Bytes that it writes.
     pub fn bytes(&self) -> u64 {
         self.chunk.bytes
@@ -63,6 +70,15 @@ impl WriteJob {
     /// Place behind the last entry that it writes.
     pub fn end(&self) -> LogPoint {
         self.end
+    }
+
+    /// What it writes, where that is one piece of a segment that was there before: the segment, the position of its first byte,
+    /// and its bytes in slices.
+    pub fn piece(&self) -> Option<(Offset, Position, impl Iterator<Item = &[u8]>)> {
+        match self.chunk.runs.as_slice() {
+            [run] if !run.begins => Some((run.segment, run.start, self.chunk.slices(run))),
+            _ => None,
+        }
     }
 
     fn write(&mut self) -> Result<(), DiskError> {
@@ -116,7 +132,8 @@ impl WriteJob {
         let mut slices = self.chunk.slices(run);
         let mut buffer = [IoSlice::new(&[]); SLICES_MAX];
         let mut position = run.start.0;
-        if let Some(window) = prepare::ahead(self.segment_bytes, run.start, run.end) {
+        let window = prepare::ahead(self.segment_bytes, run.start, run.end);
+        if let Some(window) = window.filter(|_| self.reserves) {
             segment.reserve(file, run.start, run.end, window);
         }
         loop {

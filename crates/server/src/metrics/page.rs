@@ -76,6 +76,9 @@ fn storage(page: &mut Page, broker: &Broker, status: &Status) {
     page.one("highwater_written_bytes_total", &[], float(counted.written_bytes.get()));
     page.histograms("highwater_write_seconds", [(Vec::new(), counted.writes.snapshot())]);
     page.histograms("highwater_sync_seconds", [(Vec::new(), counted.syncs.snapshot())]);
+    page.one("highwater_journal_batches_total", &[], float(counted.journal_batches.get()));
+    page.one("highwater_journal_pieces_total", &[], float(counted.journal_pieces.get()));
+    page.one("highwater_journal_bytes_total", &[], float(counted.journal_bytes.get()));
     page.one("highwater_storage_failures_total", &[], float(counted.failures.get()));
     page.one("highwater_segments_begun_total", &[], float(counted.rolls.get()));
     page.one("highwater_staged_bytes", &[], float(status.pending.staged_bytes));

@@ -152,6 +152,19 @@ pub(super) const METRICS: &[Metric] = &[
     histogram("highwater_write_seconds", &[], "Each write of one partition."),
     histogram("highwater_sync_seconds", &[], "Each sync of one partition."),
     counter(
+        "highwater_journal_batches_total",
+        "batches",
+        &[],
+        "Batches of small pieces that one write and sync of the journal made durable.",
+    ),
+    counter(
+        "highwater_journal_pieces_total",
+        "pieces",
+        &[],
+        "Pieces of partitions made durable by the journal, without a sync of their own.",
+    ),
+    counter("highwater_journal_bytes_total", "bytes", &[], "Bytes of those pieces."),
+    counter(
         "highwater_storage_failures_total",
         "failures",
         &[],

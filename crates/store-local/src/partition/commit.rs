@@ -2,10 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use highwater_partition_log::{SyncDue, SyncJob, WriteJob};
-use highwater_types::Instant;
+use highwater_partition_log::{LogPoint, PartitionLog, SyncDue, SyncJob, WriteJob};
+use highwater_types::{Instant, Offset};
 
 use super::{Inner, LocalPartition, Mode};
+use crate::journal::Batch;
 use crate::synced_ends::SyncedEnd;
 use crate::waiters::Wakers;
 
@@ -21,8 +22,9 @@ pub(crate) struct WriteStep {
 }
 
 impl LocalPartition {
-    /// Writes what is staged, at most one job of it, and publishes the written end.
-    pub(crate) fn write_step(&self) -> WriteStep {
+    /// Writes what is staged, at most one job of it, and publishes the written end. What can be made durable by the journal
+    /// goes into `batch`.
+    pub(crate) fn write_step(&self, batch: Option<&mut Batch>) -> WriteStep {
         // Before the log is asked: what is staged from here on queues the partition again.
         self.write_queued.store(false, Ordering::Release);
         let mut job = {
@@ -30,9 +32,10 @@ impl LocalPartition {
             if !inner.mode.takes_jobs() {
                 return WriteStep::default();
             }
-            let Some(job) = inner.log.as_mut().and_then(|log| log.begin_write()) else {
+            let Some(mut job) = inner.log.as_mut().and_then(|log| log.begin_write()) else {
                 return WriteStep::default();
             };
+            job.reserve_ahead(self.shared.space.is_ample());
             inner.busy += 1;
             inner.writing = job.bytes();
             job
@@ -40,16 +43,101 @@ impl LocalPartition {
         let began = self.shared.clock.now();
         let result = job.run();
         self.count_write(&job, began, result.is_ok());
+        let batch =
+            batch.filter(|_| result.is_ok()).and_then(|batch| batch.add(self.id, &job).then_some(batch));
         let mut wakers = Wakers::default();
         let mut inner = self.lock();
         inner.writing = 0;
         self.count_staged(&mut inner);
         self.job_done(&mut inner);
-        let step = self.finish_write(&mut inner, job, result, &mut wakers);
+        let bytes = job.bytes();
+        let (start, end) = (inner.log.as_ref().map(PartitionLog::written_end), job.end());
+        let mut step = self.finish_write(&mut inner, job, result, &mut wakers);
+        if let Some(batch) = batch {
+            let journals =
+                step.sync_due && start.is_some_and(|start| self.begin_journal(&mut inner, start.offset));
+            match self.me.upgrade().filter(|_| journals).zip(start) {
+                Some((me, start)) => batch.keep(me, start.offset, end, bytes),
+                None => batch.drop_last(bytes),
+            }
+            step.sync_due &= !journals;
+        }
         self.repair_when_quiet(&mut inner);
         drop(inner);
         self.touched();
         step
+    }
+
+    /// Whether what was just written from `start` on goes into the journal.
+    fn begin_journal(&self, inner: &mut Inner, start: Offset) -> bool {
+        let begun = inner.log.as_mut().is_some_and(|log| log.begin_journal(start));
+        inner.journaling += u32::from(begun);
+        begun
+    }
+
+    /// The journal holds what was on its way into it, up to `end`, durably; `None`: it does not, and a sync must cover it.
+    pub(crate) fn journaled(&self, end: Option<LogPoint>, bytes: u64) {
+        let mut wakers = Wakers::default();
+        let mut inner = self.lock();
+        inner.journaling = inner.journaling.saturating_sub(1);
+        let mut wanted = false;
+        if let Some(log) = inner.log.as_mut() {
+            log.end_journal(end);
+            wanted = end.is_none() && log.sync_due(self.shared.clock.now()) == SyncDue::Now;
+        }
+        if end.is_some() {
+            inner.unsynced = inner.unsynced.saturating_sub(bytes);
+            inner.sync_covers = inner.sync_covers.min(inner.unsynced);
+            self.publish(&inner, &mut wakers);
+            wanted = self.waiters().want_sync();
+        }
+        self.repair_when_quiet(&mut inner);
+        drop(inner);
+        if wanted {
+            self.request_sync();
+        }
+    }
+
+    /// Whether everything below `offset` is durable, or nobody asks for it any more.
+    pub(crate) fn is_synced_to(&self, offset: Offset) -> bool {
+        self.lock().log.as_ref().is_none_or(|log| log.synced_point().offset >= offset)
+    }
+
+    /// Whether the log's own files hold everything below `offset` durably, or it was deleted.
+    pub(crate) fn is_filed_to(&self, offset: Offset) -> bool {
+        self.lock().log.as_ref().is_none_or(|log| log.filed_end().offset >= offset)
+    }
+
+    /// Has the journal made.
+    pub(crate) fn make_journal(&self) {
+        let shared = std::sync::Arc::clone(&self.shared);
+        self.shared.admin.submit(move || shared.committer.journal.make(shared.disk.as_ref(), &shared.path));
+    }
+
+    /// Gives back the blocks that were reserved ahead of its writes. Waits for the disk.
+    pub(crate) fn give_back_reserved(&self) {
+        let job = {
+            let mut inner = self.lock();
+            let Some(job) = inner.log.as_mut().and_then(PartitionLog::begin_trim) else { return };
+            inner.busy += 1;
+            job
+        };
+        if let Err(error) = job.run() {
+            tracing::warn!(partition = %self, %error, "blocks stay reserved");
+        }
+        let mut inner = self.lock();
+        self.job_done(&mut inner);
+        let Some(log) = inner.log.as_mut() else { return };
+        log.end_trim(job);
+        let staged = log.staged_bytes() > 0;
+        self.repair_when_quiet(&mut inner);
+        drop(inner);
+        if staged
+            && self.mark_write_queued()
+            && let Some(me) = self.me.upgrade()
+        {
+            self.shared.committer.staged(me);
+        }
     }
 
     fn count_write(&self, job: &WriteJob, began: Instant, succeeded: bool) {

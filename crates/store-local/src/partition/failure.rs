@@ -53,7 +53,8 @@ impl LocalPartition {
 
     /// Begins the repair that a failure asked for, once no job is in flight.
     pub(super) fn repair_when_quiet(&self, inner: &mut Inner) {
-        if inner.mode != Mode::Full(Full::Repairing) || inner.busy > 0 || inner.syncing {
+        let quiet = inner.busy == 0 && !inner.syncing && inner.journaling == 0;
+        if inner.mode != Mode::Full(Full::Repairing) || !quiet {
             return;
         }
         let Some(me) = self.me.upgrade() else { return };
@@ -76,6 +77,7 @@ impl LocalPartition {
         };
         let result = self
             .keep_log_start(from.checkpoint.as_ref())
+            .and_then(|()| self.replay_journal())
             .and_then(|()| PartitionLog::recover(self.environment(), config, from, self.shared.clock.wall()));
         let mut wakers = Wakers::default();
         let mut inner = self.lock();
@@ -101,9 +103,15 @@ impl LocalPartition {
         self.touched();
     }
 
+    /// What only the journal holds durably is not in the log's files after a sync that failed.
+    fn replay_journal(&self) -> Result<(), LogError> {
+        let (shared, journal) = (&self.shared, &self.shared.committer.journal);
+        journal.replay_one(&shared.disk, &shared.path, self.id, &self.name).map_err(LogError::from)
+    }
+
     /// Makes the log's start durable: recovery removes what lies below it, and a later start that knew of an older one would
     /// miss it.
-    fn keep_log_start(&self, checkpoint: Option<&LogCheckpoint>) -> Result<(), LogError> {
+    pub(super) fn keep_log_start(&self, checkpoint: Option<&LogCheckpoint>) -> Result<(), LogError> {
         let Some(checkpoint) = checkpoint else { return Ok(()) };
         let shared = &self.shared;
         let generation = shared.checkpoints.set(self.id, *checkpoint, false);
@@ -113,7 +121,7 @@ impl LocalPartition {
             .map_err(LogError::from)
     }
 
-    fn wait_for_space(&self) {
+    pub(super) fn wait_for_space(&self) {
         if let Some(me) = self.me.upgrade() {
             self.shared.maintenance.look_for_space(me, self.shared.clock.now());
         }
@@ -124,14 +132,21 @@ impl LocalPartition {
         let enough = self.shared.space.may_resume(self.shared.disk.as_ref(), &self.shared.path);
         let mut inner = self.lock();
         match inner.mode {
-            Mode::Full(_) if !enough => {
+            Mode::Full(_) | Mode::Recovering if !enough => {
                 drop(inner);
+                self.shared.give_back_reserved();
                 self.wait_for_space();
             }
             Mode::Full(Full::Waiting) => {
                 inner.mode = Mode::Online;
                 self.waiters().reopen();
                 tracing::info!(partition = %self, "there is space again: appends are taken");
+            }
+            Mode::Recovering => {
+                if let Some(begin) = inner.start_again.take() {
+                    let me = Arc::clone(self);
+                    self.shared.admin.submit(move || drop(me.start(&begin)));
+                }
             }
             Mode::Full(Full::Unrepaired) => {
                 inner.mode = Mode::Full(Full::Repairing);

@@ -29,6 +29,7 @@ use crate::names;
 use crate::shared::Shared;
 use crate::waiters::{Ends, Waiters, Wakers};
 
+pub(crate) use commit::WriteStep;
 pub(crate) use start::{Begin, Started};
 
 /// A partition of the local store.
@@ -66,6 +67,10 @@ struct Inner {
     /// Jobs that run outside the lock and use the directory's path.
     busy: u32,
     syncing: bool,
+    /// What recovery begins with when there is space for it again.
+    start_again: Option<Box<Begin>>,
+    /// Pieces on their way into the journal.
+    journaling: u32,
     /// Bytes that were written and are not known to be synced.
     unsynced: u64,
     /// Those of them that the sync in flight covers.
@@ -127,6 +132,8 @@ impl LocalPartition {
             writing: 0,
             busy: 0,
             syncing: false,
+            start_again: None,
+            journaling: 0,
             unsynced: 0,
             sync_covers: 0,
             quiet_awaited: false,

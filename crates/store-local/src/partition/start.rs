@@ -4,7 +4,9 @@ use std::path::Path;
 
 use highwater_disk::{Disk, DiskError, Operation};
 use highwater_partition_log::{LogCheckpoint, LogError, LogRecovery, PartitionLog, RecoverLog};
+use highwater_store::PartitionProblem;
 use highwater_types::Offset;
+use highwater_wal::WalError;
 
 use super::{LocalPartition, Mode};
 use crate::checkpoint::Entry;
@@ -26,6 +28,8 @@ pub(crate) struct Begin {
     pub(crate) checkpoint_known: bool,
     /// Whether the data directory had a directory of its name.
     pub(crate) directory_exists: bool,
+    /// Why what the journal holds of it could not be put into its files.
+    pub(crate) journal_problem: Option<String>,
 }
 
 /// What a recovery came to.
@@ -39,6 +43,34 @@ pub(crate) enum Started {
     Failed(String),
     /// It was deleted or closed meanwhile.
     Abandoned,
+}
+
+/// Why a log was not opened.
+struct Problem {
+    cause: String,
+    /// It may be tried again when there is space.
+    out_of_space: bool,
+}
+
+impl From<DiskError> for Problem {
+    fn from(error: DiskError) -> Self {
+        Self { cause: error.to_string(), out_of_space: may_try_again(&error) }
+    }
+}
+
+impl From<LogError> for Problem {
+    fn from(error: LogError) -> Self {
+        let out_of_space = match &error {
+            LogError::Disk(error) | LogError::Wal(WalError::Disk(error)) => may_try_again(error),
+            _ => false,
+        };
+        Self { cause: error.to_string(), out_of_space }
+    }
+}
+
+/// Whether it was want of space that lost nothing: a sync is never tried again.
+fn may_try_again(error: &DiskError) -> bool {
+    error.is_out_of_space() && error.operation != Operation::Sync
 }
 
 impl LocalPartition {
@@ -70,7 +102,15 @@ impl LocalPartition {
                 self.touched();
                 started
             }
-            Err(cause) => {
+            Err(Problem { cause, out_of_space: true }) => {
+                tracing::warn!(partition = %self, cause, "no space left to recover: it is tried again when there is some");
+                inner.start_again = Some(Box::new(begin.clone()));
+                self.waiters().refuse(&PartitionProblem::OutOfSpace, &mut wakers);
+                drop(inner);
+                self.wait_for_space();
+                Started::Failed(cause)
+            }
+            Err(Problem { cause, .. }) => {
                 self.take_offline(&mut inner, cause.clone(), &mut wakers);
                 Started::Failed(cause)
             }
@@ -81,22 +121,31 @@ impl LocalPartition {
         &self,
         begin: &Begin,
         config: highwater_partition_log::LogConfig,
-    ) -> Result<(PartitionLog, Started), String> {
-        if begin.directory_exists && self.owns_directory(begin).map_err(|error| error.to_string())? {
-            let recovered =
-                PartitionLog::recover(self.environment(), config, begin.recover(), self.shared.clock.wall());
-            return match recovered {
-                Ok((log, recovery)) => Ok((log, Started::Recovered(recovery))),
-                Err(error) => Err(error.to_string()),
+    ) -> Result<(PartitionLog, Started), Problem> {
+        if let Some(problem) = &begin.journal_problem {
+            let cause = format!("what the journal holds of it is not in its files: {problem}");
+            return Err(Problem { cause, out_of_space: false });
+        }
+        if begin.directory_exists && self.owns_directory(begin)? {
+            let from = begin.recover();
+            // Recovery removes what lies below the log's start. A slot may be torn by its next write, and with it the start that
+            // nothing else tells of.
+            let told_by_slot = |entry: &Entry| {
+                from.checkpoint.is_some_and(|known| known.log_start_offset > entry.log.log_start_offset)
             };
+            if begin.entry.as_ref().is_some_and(told_by_slot) {
+                self.keep_log_start(from.checkpoint.as_ref())?;
+            }
+            let (log, recovery) =
+                PartitionLog::recover(self.environment(), config, from, self.shared.clock.wall())?;
+            return Ok((log, Started::Recovered(recovery)));
         }
         if let Some(cause) = begin.missing_data(&self.directory()) {
-            return Err(cause);
+            return Err(Problem { cause, out_of_space: false });
         }
-        self.make_directory().map_err(|error| error.to_string())?;
-        let log = PartitionLog::create(self.environment(), config).map_err(|error| error.to_string())?;
-        files::sync_directory(self.shared.disk.as_ref(), &self.shared.path)
-            .map_err(|error| error.to_string())?;
+        self.make_directory()?;
+        let log = PartitionLog::create(self.environment(), config)?;
+        files::sync_directory(self.shared.disk.as_ref(), &self.shared.path)?;
         Ok((log, Started::Made))
     }
 

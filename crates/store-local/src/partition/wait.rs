@@ -55,6 +55,9 @@ impl LocalPartition {
             {
                 let inner = self.lock();
                 match (&inner.mode, &inner.log) {
+                    (Mode::Recovering, _) if inner.start_again.is_some() => {
+                        return Err(PartitionProblem::OutOfSpace);
+                    }
                     (Mode::Recovering, _) => {}
                     (Mode::Online, Some(log)) => break log.offsets().high_watermark,
                     (mode, _) => return Err(mode.append_problem().unwrap_or(PartitionProblem::Gone)),

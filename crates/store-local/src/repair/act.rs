@@ -1,18 +1,19 @@
 //! Setting a data directory right, under its lock.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use highwater_disk::Disk;
 use highwater_partition_log::LogError;
-use highwater_types::Timestamp;
+use highwater_types::{Timestamp, TopicIdPartition};
 
 use super::partition::keep;
 use super::{Done, Finding, Inspection, PartitionReport, Severity};
 use crate::checkpoint::{CHECKPOINT, encode};
 use crate::directory::{self, FORMAT, write_format};
 use crate::synced_ends::{self, SyncedEnds};
-use crate::{DataDirectory, OpenError, files};
+use crate::{DataDirectory, OpenError, files, journal, layout};
 
 /// A data directory under repair. Nobody else can use it meanwhile.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ impl Repair {
             drop(lock);
         }
         let directory = DataDirectory::open(Arc::clone(&disk), path)?;
+        done.extend(replay_journal(&disk, path, &inspection)?);
         inspection = Inspection::open(disk, path)?;
         Ok(Self { directory, inspection, done })
     }
@@ -80,6 +82,29 @@ impl Repair {
         self.done.extend(repaired.done);
         Ok(())
     }
+}
+
+/// Puts what the journal holds into the logs, before anything is cut or copied there.
+fn replay_journal(disk: &Arc<dyn Disk>, path: &Path, found: &Inspection) -> Result<Option<Done>, OpenError> {
+    if !journal::holds_something(disk.as_ref(), path)? {
+        return Ok(None);
+    }
+    let mut names = HashMap::new();
+    for name in &found.directories {
+        let number = name.rsplit_once('-').and_then(|(_, number)| number.parse().ok());
+        let owner = layout::owner(disk.as_ref(), &path.join(name))?;
+        if let Some((topic_id, partition)) = owner.zip(number) {
+            names.insert(TopicIdPartition { topic_id, partition }, name.clone());
+        }
+    }
+    let replayed = journal::replay(disk, path, |id| names.get(&id).cloned(), 1)?;
+    let what = match replayed.failed.len() {
+        0 => "its records were put into their partitions".to_owned(),
+        count => {
+            format!("its records were put into their partitions; kept for {count} that could not be written")
+        }
+    };
+    Ok(Some(Done::new(path.join(journal::NAMES[0]), what)))
 }
 
 /// Keeps what is in the way of a file, and writes the format anew.

@@ -15,7 +15,7 @@ use crate::directory::{FORMAT, check_format, is_locked};
 use crate::meta::look;
 use crate::names::{self, Named};
 use crate::synced_ends::{self, SyncedEnd};
-use crate::{OpenError, unmade};
+use crate::{OpenError, journal, unmade};
 
 /// Name of the metadata's file in the data directory.
 pub(crate) const METADATA: &str = "meta.redb";
@@ -73,6 +73,7 @@ impl Inspection {
             inspection.read_format()?;
             inspection.read_checkpoint();
             inspection.read_synced_ends();
+            inspection.read_journal();
             inspection.read_metadata();
             inspection.compare_names();
         }
@@ -156,6 +157,23 @@ impl Inspection {
                 self.found(synced_ends::NAME, Severity::Note, problem);
             }
             Err(error) => self.found(synced_ends::NAME, Severity::Repair, error.to_string()),
+        }
+    }
+
+    fn read_journal(&mut self) {
+        let name = journal::NAMES[0];
+        match journal::holds_something(self.disk.as_ref(), &self.path) {
+            Ok(false) => {}
+            Ok(true) => self.found(
+                name,
+                Severity::Note,
+                "holds records that the next start puts into their partitions",
+            ),
+            Err(error) => self.found(
+                name,
+                Severity::Person,
+                format!("{error}: it may hold records that were acknowledged"),
+            ),
         }
     }
 

@@ -18,7 +18,7 @@ use highwater_partition_log::{Isolation, LogConfig, Origin, ReadOutcome, ReadReq
 use highwater_store::{
     Acknowledgement, AppendError, BoxFuture, LogStore, NewPartition, Partition, PartitionState,
 };
-use highwater_store_local::{Clock, DataDirectory, LocalOptions, LocalStore, OpenError};
+use highwater_store_local::{Clock, DataDirectory, JournalOptions, LocalOptions, LocalStore, OpenError};
 use highwater_types::{Instant, Offset, Timestamp, TopicId, TopicIdPartition};
 use highwater_wire::record::{BatchBuilder, BatchHeader, Record};
 
@@ -71,6 +71,15 @@ pub fn try_open(
     partitions: Vec<NewPartition>,
     tombstones: Vec<TopicId>,
 ) -> Result<Driven, OpenError> {
+    open_with(disk, partitions, tombstones, JournalOptions::default())
+}
+
+pub fn open_with(
+    disk: &Arc<dyn Disk>,
+    partitions: Vec<NewPartition>,
+    tombstones: Vec<TopicId>,
+    journal: JournalOptions,
+) -> Result<Driven, OpenError> {
     let directory = DataDirectory::open(Arc::clone(disk), Path::new(PATH))?;
     let ticks = Arc::new(AtomicU64::new(1_000_000_000));
     let (instant, wall) = (Arc::clone(&ticks), Arc::clone(&ticks));
@@ -89,6 +98,7 @@ pub fn try_open(
         sync_threads: 0,
         reader_threads: 0,
         recovery_threads: 0,
+        journal,
         free_space_floor: Arc::new(|| Some(1000)),
         ..LocalOptions::new(clock)
     };

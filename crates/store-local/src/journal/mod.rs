@@ -1,0 +1,319 @@
+//! A journal for small appends to many partitions: their bytes are made durable by one write and one sync of one file, where
+//! each partition's own file would need a sync of its own.
+//!
+//! The segments get the same bytes, as ever, before the journal does; readers, indexes and formats know nothing of it. A
+//! partition that is in the journal counts as synced; its file is synced when the journal's file is to be used again, when
+//! something else asks for it, or at a clean stop. Two files take turns.
+//!
+//! - What goes in: a piece of a segment that exists durably, of at most [`PIECE_BYTES_MAX`], in a round of at least
+//!   [`JournalOptions::partitions_min`] partitions, when everything before it is durable or on its way into the journal.
+//!   All else is synced by itself. So whatever stands in the journal continues what is durable.
+//! - A batch that finds no room, or fails, is given up: its partitions are synced by themselves.
+//! - At a start [`replay`] puts every piece in its place, durably, and removes the journal, before any log is recovered. The
+//!   same is done for one partition that ran out of space at a sync. A piece that was once in the journal is never
+//!   contradicted by its segment: logs grow, are cut only above what is durable, and lose whole segments at their beginning.
+//!
+//! Memory: two batches. Disk: two files of [`JournalOptions::file_bytes`], made when they are first wanted.
+
+mod files;
+mod frame;
+mod replay;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use highwater_disk::{Disk, DiskError};
+use highwater_partition_log::WriteJob;
+use highwater_store::StoreStatistics;
+use highwater_types::{Offset, TopicIdPartition};
+use highwater_wal::LogPoint;
+
+use crate::partition::LocalPartition;
+use files::{Files, Written};
+use frame::{BATCH_BYTES_MAX, FRAME_SIZE, Frame};
+
+pub(crate) use files::NAMES;
+pub(crate) use replay::{Replayed, holds_something, replay};
+
+/// Larger pieces are synced by themselves.
+const PIECE_BYTES_MAX: u64 = 64 << 10;
+/// The journal is made only where its size is so small a part of what is free.
+const SPACE_ONE_IN: u64 = 16;
+
+/// What the journal is made with.
+#[derive(Debug, Clone, Copy)]
+pub struct JournalOptions {
+    /// Size of each of its two files in bytes; 0: there is none. Default 32 MiB.
+    pub file_bytes: u64,
+    /// Partitions in a round from which on it is used; 0: it is made at the start, and always used. Default 8.
+    pub partitions_min: usize,
+}
+
+impl Default for JournalOptions {
+    fn default() -> Self {
+        Self { file_bytes: 32 << 20, partitions_min: 8 }
+    }
+}
+
+/// A piece of a partition on its way into the journal.
+#[derive(Debug)]
+struct Entry {
+    partition: Arc<LocalPartition>,
+    /// What must be durable before.
+    start: Offset,
+    end: LogPoint,
+    bytes: u64,
+}
+
+/// Pieces that are written together.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    frames: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Not wanted so far.
+    Absent,
+    Making,
+    Ready,
+    /// Not to be had, failed, or stopped.
+    Closed,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    filled: Batch,
+    spare: Option<Batch>,
+    parked: bool,
+    stopped: bool,
+}
+
+/// The journal of one data directory.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    options: JournalOptions,
+    state: Mutex<State>,
+    wake: Condvar,
+    /// Locked while the files are written or read.
+    files: Mutex<Option<Files>>,
+}
+
+impl Batch {
+    /// Adds what the job has just written, if that is a piece for the journal. [`Batch::keep`] or [`Batch::drop_last`] says
+    /// whether it stays.
+    pub(crate) fn add(&mut self, id: TopicIdPartition, job: &WriteJob) -> bool {
+        let size = usize::try_from(job.bytes()).unwrap_or(usize::MAX).saturating_add(FRAME_SIZE);
+        let fits = job.bytes() <= PIECE_BYTES_MAX
+            && self.frames.len().saturating_add(size) <= BATCH_BYTES_MAX
+            && job.segments_begun() == 0;
+        let Some((_, _, piece)) = job.piece().filter(|_| fits) else { return false };
+        let frame = Frame { id, end: job.end(), size: u32::try_from(job.bytes()).unwrap_or(u32::MAX) };
+        frame::push(&mut self.frames, &frame, piece);
+        true
+    }
+
+    /// What was added last is on its way.
+    pub(crate) fn keep(&mut self, partition: Arc<LocalPartition>, start: Offset, end: LogPoint, bytes: u64) {
+        self.entries.push(Entry { partition, start, end, bytes });
+    }
+
+    /// Takes back what was added last.
+    pub(crate) fn drop_last(&mut self, bytes: u64) {
+        let size = usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(FRAME_SIZE);
+        self.frames.truncate(self.frames.len().saturating_sub(size));
+    }
+
+    /// How much is in it, for [`Batch::rewind`].
+    pub(crate) fn mark(&self) -> (usize, usize) {
+        (self.frames.len(), self.entries.len())
+    }
+
+    /// Takes back everything that was added since.
+    pub(crate) fn rewind(&mut self, (frames, entries): (usize, usize)) {
+        self.frames.truncate(frames);
+        self.entries.truncate(entries);
+    }
+
+    fn clear(&mut self) {
+        self.frames.clear();
+        self.entries.clear();
+    }
+
+    /// Whether everything that the pieces continue is durable, or comes before them in this batch.
+    fn continues(&self) -> bool {
+        let mut ends: HashMap<TopicIdPartition, Offset> = HashMap::with_capacity(self.entries.len());
+        self.entries.iter().all(|entry| {
+            let before = ends.insert(entry.partition.key(), entry.end.offset);
+            before.map_or_else(|| entry.partition.is_synced_to(entry.start), |before| before == entry.start)
+        })
+    }
+}
+
+impl Journal {
+    pub(crate) fn new(options: JournalOptions) -> Self {
+        let phase = if options.file_bytes == 0 { Phase::Closed } else { Phase::Absent };
+        let state = State { phase, filled: Batch::default(), spare: None, parked: false, stopped: false };
+        Self { options, state: Mutex::new(state), wake: Condvar::new(), files: Mutex::new(None) }
+    }
+
+    /// The batch to be filled by a round of so many partitions, which gives it back; `None` when they are synced by themselves.
+    pub(crate) fn lend(&self, partitions: usize) -> Option<Batch> {
+        let mut state = self.lock();
+        let ready = state.phase == Phase::Ready && partitions >= self.options.partitions_min;
+        ready.then(|| std::mem::take(&mut state.filled))
+    }
+
+    /// Whether a round of so many partitions would use the journal if it were there. The caller then has it made.
+    pub(crate) fn is_wanted(&self, partitions: usize) -> bool {
+        partitions >= self.options.partitions_min && {
+            let mut state = self.lock();
+            let wanted = state.phase == Phase::Absent;
+            if wanted {
+                state.phase = Phase::Making;
+            }
+            wanted
+        }
+    }
+
+    /// Takes a batch back; what is in it is written soon.
+    pub(crate) fn give_back(&self, batch: Batch) {
+        let mut state = self.lock();
+        state.filled = batch;
+        if state.parked && !state.filled.entries.is_empty() {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Makes the files. Waits for the disk.
+    pub(crate) fn make(&self, disk: &dyn Disk, directory: &Path) {
+        let size = self.options.file_bytes.saturating_mul(2);
+        let room = disk.free_bytes(directory).is_ok_and(|free| free / SPACE_ONE_IN >= size);
+        let made =
+            if room { Files::make(disk, directory, self.options.file_bytes).map(Some) } else { Ok(None) };
+        let phase = match made {
+            Ok(Some(made)) => {
+                *self.lock_files() = Some(made);
+                Phase::Ready
+            }
+            Ok(None) => Phase::Closed,
+            Err(error) => {
+                tracing::warn!(%error, "no journal for small appends");
+                let _ = files::remove(disk, directory);
+                Phase::Closed
+            }
+        };
+        let mut state = self.lock();
+        if !state.stopped {
+            state.phase = phase;
+        }
+    }
+
+    /// Writes what is filled and tells its partitions. Returns whether there was anything.
+    pub(crate) fn step(&self, statistics: &StoreStatistics) -> bool {
+        let batch = {
+            let mut state = self.lock();
+            if state.filled.entries.is_empty() {
+                return false;
+            }
+            let spare = state.spare.take().unwrap_or_default();
+            std::mem::replace(&mut state.filled, spare)
+        };
+        self.commit(batch, statistics);
+        true
+    }
+
+    fn commit(&self, mut batch: Batch, statistics: &StoreStatistics) {
+        let mut files = self.lock_files();
+        let written = match files.as_mut() {
+            Some(files) if batch.continues() => files.write(&batch.frames, &batch.entries),
+            _ => Ok(Written::NoRoom),
+        };
+        let mut to_sync = Vec::new();
+        let durable = match written {
+            Ok(Written::Durable(left)) => {
+                to_sync = left;
+                statistics.journal_batches.increment();
+                statistics.journal_pieces.add(batch.entries.len() as u64);
+                statistics.journal_bytes.add(batch.entries.iter().map(|entry| entry.bytes).sum());
+                true
+            }
+            Ok(Written::NoRoom) => false,
+            Err(error) => {
+                tracing::error!(%error, "the journal for small appends failed: each partition is synced by itself");
+                to_sync = files.as_ref().map(Files::holders).unwrap_or_default();
+                statistics.failures.increment();
+                self.lock().phase = Phase::Closed;
+                false
+            }
+        };
+        drop(files);
+        for entry in batch.entries.drain(..) {
+            entry.partition.journaled(durable.then_some(entry.end), entry.bytes);
+        }
+        to_sync.iter().for_each(|partition| partition.request_sync());
+        batch.clear();
+        self.lock().spare = Some(batch);
+    }
+
+    /// Waits until something is filled; false when stopped and nothing is.
+    pub(crate) fn wait(&self) -> bool {
+        let mut state = self.lock();
+        while state.filled.entries.is_empty() && !state.stopped {
+            state.parked = true;
+            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.parked = false;
+        }
+        !state.filled.entries.is_empty()
+    }
+
+    /// Takes nothing more; the thread ends when what is filled is written.
+    pub(crate) fn stop(&self) {
+        let mut state = self.lock();
+        state.stopped = true;
+        state.phase = Phase::Closed;
+        self.wake.notify_all();
+    }
+
+    /// Puts the pieces of one partition in their places again, durably.
+    pub(crate) fn replay_one(
+        &self,
+        disk: &Arc<dyn Disk>,
+        directory: &Path,
+        id: TopicIdPartition,
+        name: &str,
+    ) -> Result<(), DiskError> {
+        let files = self.lock_files();
+        if files.is_none() {
+            return Ok(());
+        }
+        replay::replay_one(disk, directory, id, name)
+    }
+
+    /// Removes the files where the segments hold everything. Durable after syncing the directory.
+    pub(crate) fn remove(&self, disk: &dyn Disk, directory: &Path) -> Result<(), DiskError> {
+        let mut files = self.lock_files();
+        if files.take().is_some_and(|files| files.are_free()) {
+            files::remove(disk, directory)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what is filled and held.
+    pub(crate) fn clear(&self) {
+        self.lock().filled.clear();
+        *self.lock_files() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that can panic runs under this lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_files(&self) -> MutexGuard<'_, Option<Files>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

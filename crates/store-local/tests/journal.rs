@@ -1,0 +1,203 @@
+//! Small appends to many partitions, made durable together.
+
+// Helpers of tests are not tests to clippy; a panic is how a test fails.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
+)]
+
+mod common;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use common::{Driven, PATH, append, batch, id, new_partition, open_with};
+use highwater_disk::sim::{Fault, SimDisk};
+use highwater_disk::{Disk, Operation};
+use highwater_store::{Acknowledgement, LogStore, NewPartition, PartitionState};
+use highwater_store_local::JournalOptions;
+
+const COUNT: i32 = 4;
+const DURABLE: Acknowledgement = Acknowledgement::Durable;
+
+/// Room for a few batches in each file.
+const SMALL: JournalOptions = JournalOptions { file_bytes: 16 << 10, partitions_min: 2 };
+
+fn as_disk(disk: &Arc<SimDisk>) -> Arc<dyn Disk> {
+    Arc::clone(disk) as _
+}
+
+fn partitions() -> Vec<NewPartition> {
+    (0..COUNT).map(|partition| new_partition(1, partition)).collect()
+}
+
+fn open(disk: &Arc<SimDisk>) -> Driven {
+    let driven = open_with(&as_disk(disk), partitions(), Vec::new(), SMALL).unwrap();
+    driven.settle();
+    driven
+}
+
+/// A store with some records in each partition and its journal made.
+fn ready(disk: &Arc<SimDisk>) -> Driven {
+    let driven = open_with(&as_disk(disk), Vec::new(), Vec::new(), SMALL).unwrap();
+    driven.create(partitions());
+    // The first write of a partition makes its file; what wants the journal has it made.
+    for tag in 0..2 {
+        round(&driven, tag);
+    }
+    driven
+}
+
+/// Appends a record to each partition and awaits that all are durable.
+fn round(driven: &Driven, tag: u64) {
+    let pending: Vec<_> = (0..COUNT)
+        .map(|partition| append(driven, id(1, partition), batch(1, 30, tag), DURABLE).unwrap())
+        .collect();
+    pending.into_iter().for_each(|pending| driven.drive(pending.wait).unwrap());
+}
+
+fn counts(disk: &SimDisk, what: &str) -> usize {
+    disk.trace().iter().filter(|line| line.contains(what)).count()
+}
+
+fn records(driven: &Driven) -> Vec<usize> {
+    (0..COUNT).map(|partition| driven.read_all(id(1, partition)).len()).collect()
+}
+
+#[test]
+fn a_round_of_small_appends_takes_one_sync() {
+    let disk = SimDisk::new(1);
+    let driven = ready(&disk);
+    let counted = |driven: &Driven| {
+        let statistics = driven.store.statistics();
+        (statistics.journal_batches.get(), statistics.journal_pieces.get())
+    };
+    let (batches, pieces) = counted(&driven);
+    let journal = counts(&disk, "sync /data/journal-");
+    let syncs = |disk: &SimDisk| {
+        disk.trace().iter().filter(|line| line.contains(" sync ") && line.contains(".log")).count()
+    };
+    let before = syncs(&disk);
+    round(&driven, 9);
+    assert_eq!(syncs(&disk), before, "no partition's file was synced");
+    assert_eq!(counts(&disk, "sync /data/journal-"), journal + 1);
+    assert_eq!(counted(&driven), (batches + 1, pieces + COUNT as u64));
+    assert_eq!(records(&driven), [3; COUNT as usize]);
+}
+
+#[test]
+fn what_only_the_journal_holds_survives_a_power_loss() {
+    for seed in 0..30 {
+        let disk = SimDisk::new(seed);
+        let driven = ready(&disk);
+        for tag in 2..5 {
+            round(&driven, tag);
+        }
+        drop(driven);
+        let disk = disk.power_loss(seed);
+        let driven = open(&disk);
+        assert_eq!(records(&driven), [5; COUNT as usize], "seed {seed}");
+        assert_eq!(driven.store.statistics().journal_replayed.get(), COUNT as u64);
+        let names: Vec<_> = disk.list(Path::new(PATH)).unwrap().into_iter().map(|entry| entry.name).collect();
+        assert!(!names.iter().any(|name| name.starts_with("journal-")), "{names:?}");
+        drop(driven);
+        assert_eq!(records(&open(&disk.power_loss(seed))), [5; COUNT as usize], "again, without a journal");
+    }
+}
+
+#[test]
+fn a_file_of_the_journal_is_used_again_when_the_segments_hold_what_is_in_it() {
+    let disk = SimDisk::new(3);
+    let driven = ready(&disk);
+    for tag in 2..60 {
+        round(&driven, tag);
+    }
+    assert!(driven.store.statistics().journal_batches.get() > 40, "most rounds found room");
+    drop(driven);
+    assert_eq!(records(&open(&disk.power_loss(3))), [60; COUNT as usize]);
+}
+
+#[test]
+fn a_journal_that_fails_is_given_up_and_nothing_else() {
+    for operation in [Operation::Write, Operation::Sync] {
+        let disk = SimDisk::new(4);
+        let driven = ready(&disk);
+        round(&driven, 2);
+        let batches = driven.store.statistics().journal_batches.get();
+        disk.fail_next(operation, "journal-", Fault::Io);
+        for tag in 3..6 {
+            round(&driven, tag);
+        }
+        assert_eq!(driven.store.statistics().journal_batches.get(), batches);
+        assert_eq!(driven.store.statistics().failures.get(), 1);
+        drop(driven);
+        assert_eq!(records(&open(&disk.power_loss(4))), [6; COUNT as usize], "{operation:?}");
+    }
+}
+
+#[test]
+fn a_file_whose_sync_fails_later_is_completed_from_the_journal_at_the_next_start() {
+    let disk = SimDisk::new(5);
+    let driven = ready(&disk);
+    round(&driven, 2);
+    // Too large for the journal: the partition's own file is synced, and that fails.
+    disk.fail_next(Operation::Sync, "topic1-0", Fault::Io);
+    let large = append(&driven, id(1, 0), batch(1, 80 << 10, 3), DURABLE).unwrap();
+    driven.drive(large.wait).unwrap_err();
+    assert!(matches!(driven.partition(id(1, 0)).state(), PartitionState::Unavailable(_)));
+    driven.pass_ms(10_000);
+    drop(driven);
+    let driven = open(&disk.power_loss(5));
+    assert!(driven.read_all(id(1, 0)).len() >= 3, "what was acknowledged before the failure");
+}
+
+#[test]
+fn a_partition_that_runs_out_of_space_at_a_sync_keeps_what_was_journaled() {
+    let disk = SimDisk::new(6);
+    let driven = ready(&disk);
+    round(&driven, 2);
+    disk.fail_next(Operation::Sync, "topic1-0", Fault::OutOfSpace);
+    let large = append(&driven, id(1, 0), batch(1, 80 << 10, 3), DURABLE).unwrap();
+    driven.drive(large.wait).unwrap_err();
+    driven.settle();
+    assert!(driven.read_all(id(1, 0)).len() >= 3);
+    drop(driven);
+    assert!(open(&disk.power_loss(6)).read_all(id(1, 0)).len() >= 3);
+}
+
+#[test]
+fn what_cannot_be_put_in_its_place_is_kept_and_keeps_its_partition_offline() {
+    let disk = SimDisk::new(7);
+    let driven = ready(&disk);
+    round(&driven, 2);
+    drop(driven);
+    let disk = disk.power_loss(7);
+    disk.fail_next(Operation::Sync, "topic1-2/00000000000000000000.log", Fault::Io);
+    let driven = open(&disk);
+    let PartitionState::Unavailable(problem) = driven.partition(id(1, 2)).state() else {
+        panic!("it serves")
+    };
+    assert!(format!("{problem:?}").contains("journal"), "{problem:?}");
+    assert_eq!(driven.read_all(id(1, 1)).len(), 3);
+    drop(driven);
+    assert_eq!(records(&open(&disk.power_loss(7))), [3; COUNT as usize]);
+}
+
+#[test]
+fn a_clean_stop_leaves_no_journal() {
+    let disk = SimDisk::new(8);
+    let driven = ready(&disk);
+    round(&driven, 2);
+    driven.drive(driven.store.close()).unwrap();
+    drop(driven);
+    let names: Vec<_> = disk.list(Path::new(PATH)).unwrap().into_iter().map(|entry| entry.name).collect();
+    assert!(
+        names.contains(&"clean-stop".to_owned()) && !names.iter().any(|name| name.starts_with("journal"))
+    );
+    assert_eq!(records(&open(&disk.power_loss(8))), [3; COUNT as usize]);
+}
