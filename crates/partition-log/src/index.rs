@@ -234,6 +234,14 @@ impl IndexEntries {
         self.read_times.checked_sub(1).and_then(|index| self.times.get(index)).copied()
     }
 
+    /// Entries that are known to be incomplete: what they say of the largest timestamp is not proved, also if they are
+    /// none.
+    #[must_use]
+    pub(crate) fn in_doubt(mut self) -> Self {
+        self.unproved = true;
+        self
+    }
+
     /// Whether the largest timestamp rests on what a file says.
     pub(crate) fn is_unproved(&self) -> bool {
         self.unproved

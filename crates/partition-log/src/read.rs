@@ -133,43 +133,88 @@ struct Stretch {
     next_offset: Option<Offset>,
 }
 
+/// What a read has found so far.
+struct Found {
+    records: Vec<FileRange>,
+    /// Bytes that are still wanted.
+    left: u64,
+    /// No record from here on was found.
+    end_offset: Offset,
+}
+
 impl ReadPlan {
-    /// Finds the byte ranges.
+    /// Finds the byte ranges. They end in front of what is damaged.
     ///
     /// # Errors
     /// [`PlanError::WouldBlock`] in resident mode: run it again where waiting is allowed. Otherwise corruption or a
-    /// failed read.
+    /// failed read, with nothing in front of it that could be returned.
     pub fn run(&self, mode: ReadMode) -> Result<ReadOutcome, PlanError> {
-        let mut records: Vec<FileRange> = Vec::new();
-        let mut left = self.request.max_bytes;
-        let mut end_offset = self.bound;
+        let left = self.request.max_bytes;
+        let mut found = Found { records: Vec::new(), left, end_offset: self.bound };
         let mut previous = None;
         for part in &self.segments {
-            self.check_joined(previous.replace(part), part, mode)?;
-            let end = self.end_of(part, mode)?;
-            let first = records.is_empty();
-            let start = if first {
-                match self.locate(part, end, mode)? {
-                    Some(located) => located,
-                    None => continue,
+            match self.read_segment(previous.replace(part), part, &mut found, mode) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(PlanError::WouldBlock) => return Err(PlanError::WouldBlock),
+                Err(error) if found.records.is_empty() => return Err(error),
+                // The read that goes on from here is told.
+                Err(_) => {
+                    found.end_offset = part.segment.base_offset();
+                    break;
                 }
-            } else {
-                Position::ZERO
-            };
-            let stretch = self.stretch(part, start, end, left, first, mode)?;
-            if stretch.stop > stretch.start {
-                let range = part.segment.range(stretch.start, stretch.stop);
-                let range = range.map_err(DiskError::at(Operation::Open, &part.segment.path()))?;
-                left = left.saturating_sub(range.size);
-                records.push(range);
-            }
-            if stretch.stop < end || left == 0 {
-                end_offset = stretch.next_offset.unwrap_or(self.bound);
-                break;
             }
         }
-        let aborted = self.aborted_before(end_offset, !records.is_empty());
-        Ok(ReadOutcome { records, offsets: self.offsets, aborted })
+        let aborted = self.aborted_before(found.end_offset, !found.records.is_empty());
+        Ok(ReadOutcome { records: found.records, offsets: self.offsets, aborted })
+    }
+
+    /// Adds what is wanted of one segment. Returns whether the read goes on behind it.
+    fn read_segment(
+        &self,
+        previous: Option<&PlanSegment>,
+        part: &PlanSegment,
+        found: &mut Found,
+        mode: ReadMode,
+    ) -> Result<bool, PlanError> {
+        self.check_joined(previous, part, mode)?;
+        let (end, damage) = match self.end_of(part, mode) {
+            // All batches between here and the place that was looked for may be read.
+            Err(error @ PlanError::Corrupt { position, .. }) => (position, Some(error)),
+            end => (end?, None),
+        };
+        let ranges = found.records.len();
+        let goes_on = self.take(part, end, found, mode)?;
+        match damage {
+            Some(error) if found.records.len() == ranges => Err(error),
+            Some(_) => Ok(false),
+            None => Ok(goes_on),
+        }
+    }
+
+    /// Adds what is wanted of a segment up to `end`. Returns whether all of that is taken and more is wanted.
+    fn take(
+        &self,
+        part: &PlanSegment,
+        end: Position,
+        found: &mut Found,
+        mode: ReadMode,
+    ) -> Result<bool, PlanError> {
+        let first = found.records.is_empty();
+        let start = if first { self.locate(part, end, mode)? } else { Some(Position::ZERO) };
+        let Some(start) = start else { return Ok(true) };
+        let stretch = self.stretch(part, start, end, found.left, first, mode)?;
+        if stretch.stop > stretch.start {
+            let range = part.segment.range(stretch.start, stretch.stop);
+            let range = range.map_err(DiskError::at(Operation::Open, &part.segment.path()))?;
+            found.left = found.left.saturating_sub(range.size);
+            found.records.push(range);
+        }
+        if stretch.stop < end || found.left == 0 {
+            found.end_offset = stretch.next_offset.unwrap_or(self.bound);
+            return Ok(false);
+        }
+        Ok(true)
     }
 
     /// A segment must begin where the one before it ends, unless holes are allowed: a segment that is gone is told, never
@@ -218,17 +263,17 @@ impl ReadPlan {
         mode: ReadMode,
     ) -> Result<Option<Position>, PlanError> {
         let offset = self.request.offset;
-        if offset <= part.segment.base_offset() {
-            return Ok((end > Position::ZERO).then_some(Position::ZERO));
-        }
-        let from =
-            part.index.begin(&part.segment, &self.source, mode, |entries| entries.position_of(offset))?;
+        let from = if offset <= part.segment.base_offset() {
+            Position::ZERO
+        } else {
+            part.index.begin(&part.segment, &self.source, mode, |entries| entries.position_of(offset))?
+        };
         let found = find_batch(part, &self.source, from, end, offset, mode)?;
         Ok(found.map(|(position, _)| position))
     }
 
     /// Whole batches from `start` on: all up to `end` if they fit, else as many as fit; the first one of a read even
-    /// when it does not, if that was asked for.
+    /// when it does not, if that was asked for. It ends in front of a header that is damaged.
     fn stretch(
         &self,
         part: &PlanSegment,
@@ -246,15 +291,20 @@ impl ReadPlan {
         let from = part.index.begin(&part.segment, &self.source, mode, before)?.max(start);
         let whole_first = first && self.request.at_least_one_batch;
         let mut stretch = Stretch { start, stop: from, next_offset: None };
-        visit_headers(&part.segment, self.source.format.as_ref(), from, end, mode, |position, header, _| {
+        let format = self.source.format.as_ref();
+        let visited = visit_headers(&part.segment, format, from, end, mode, |position, header, _| {
             let stop = Position(position.0.saturating_add(header.size));
             if stop <= limit || (whole_first && position == start) {
                 stretch.stop = stop;
                 stretch.next_offset = Some(header.last_offset.next());
             }
             Ok(stop < limit)
-        })?;
-        Ok(stretch)
+        });
+        match visited {
+            Err(PlanError::WouldBlock) => Err(PlanError::WouldBlock),
+            Err(error) if stretch.stop == start => Err(error),
+            _ => Ok(stretch),
+        }
     }
 
     fn aborted_before(&self, end_offset: Offset, any: bool) -> Vec<AbortedTransaction> {

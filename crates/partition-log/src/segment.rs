@@ -389,15 +389,21 @@ pub(crate) fn read_files(
 /// Reads the files of a sealed segment and completes what they lack.
 fn load(segment: &Segment, source: &IndexSource) -> Result<IndexEntries, PlanError> {
     let (base, end) = (segment.base_offset(), segment.end());
-    let entries = read_files(base, source, end, Offset(i64::MAX));
-    let completed = complete(entries, segment, source, end, |_, _| ()).or_else(|error| match error {
+    let stored = read_files(base, source, end, Offset(i64::MAX));
+    let completed = complete(stored.clone(), segment, source, end, |_, _| ()).or_else(|error| match error {
         // The files may lead to a place where no batch begins; then the segment alone decides.
         PlanError::Corrupt { .. } => complete(IndexEntries::new(base), segment, source, end, |_, _| ()),
         other => Err(other),
     });
-    let mut entries = completed?;
-    entries.finish();
-    Ok(entries)
+    match completed {
+        Ok(mut entries) => {
+            entries.finish();
+            Ok(entries)
+        }
+        // The segment is damaged: what the files say leads to the batches in front of that and behind it.
+        Err(PlanError::Corrupt { .. }) => Ok(stored.in_doubt()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Hops from the last good entry to `end` and adds what is missing.

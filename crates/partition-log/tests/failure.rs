@@ -559,3 +559,96 @@ fn a_read_costs_the_same_at_both_ends_of_a_gigabyte() {
     assert!(costs.iter().all(|&cost| cost <= 8), "{costs:?}");
     assert!(costs[1] == costs[2] && costs[2] == costs[3], "{costs:?}");
 }
+
+/// The whole batches at the beginning of what was read, up to the first one that is none.
+fn good_batches(mut bytes: &[u8]) -> Vec<BatchHeader> {
+    let mut found = Vec::new();
+    while let Ok(header) = verify(bytes) {
+        bytes = &bytes[header.size() as usize..];
+        found.push(header);
+    }
+    found
+}
+
+/// Reads on from the beginning as a consumer does, up to the first error. Returns where that is, and its text.
+fn consume(machine: &Machine, max_bytes: u64, isolation: Isolation) -> (Offset, String) {
+    let mut offset = Offset::ZERO;
+    loop {
+        let request = ReadRequest { offset, max_bytes, at_least_one_batch: true, isolation };
+        let outcome = match machine.log.read_plan(request).unwrap().run(ReadMode::Blocking) {
+            Err(error) => return (offset, error.to_string()),
+            Ok(outcome) => outcome,
+        };
+        let bytes: Vec<u8> = outcome.records.iter().flat_map(|range| range.read().unwrap()).collect();
+        assert_eq!(bytes.len() as u64, outcome.size());
+        let good = good_batches(&bytes);
+        let context = format!("seed {} {request:?}", machine.seed);
+        let next = good.last().unwrap_or_else(|| panic!("{context}: nothing good")).last_offset().next();
+        if isolation == Isolation::ReadCommitted {
+            machine.model.check_aborted(&outcome.aborted, offset, next, &context);
+        }
+        offset = next;
+    }
+}
+
+/// Destroys the length of the batch at `base`.
+fn destroy_length(machine: &Machine, base: Offset) -> PathBuf {
+    let logs = names(machine, ".log");
+    for path in logs {
+        let file = machine.disk.open(&path, OpenMode::ReadWrite).unwrap();
+        let mut bytes = vec![0; file.length().unwrap() as usize];
+        file.read_at(&mut bytes, 0).unwrap();
+        let mut position = 0;
+        for header in good_batches(&bytes) {
+            if header.base_offset == base {
+                write_all_at(file.as_ref(), &mut [IoSlice::new(&[0x7f; 4])], position + 8).unwrap();
+                file.sync_data().unwrap();
+                return path;
+            }
+            position += header.size();
+        }
+    }
+    panic!("no batch at {base}");
+}
+
+#[test]
+fn all_batches_in_front_of_a_damaged_one_are_served() {
+    for seed in 0..40 {
+        for isolation in [Isolation::ReadUncommitted, Isolation::ReadCommitted] {
+            let mut machine = filled(seed, SyncPolicy::Batch);
+            let stable = machine.log.offsets().last_stable_offset;
+            let stable = if isolation == Isolation::ReadCommitted { stable } else { machine.model.end() };
+            let below = machine.model.batches.iter().filter(|batch| batch.base < stable);
+            let bases: Vec<Offset> = below.map(|batch| batch.base).skip(1).collect();
+            let Some(count) = std::num::NonZero::new(bases.len()) else { continue };
+            let base = bases[machine.random.index(count.get())];
+            if machine.random.coin() {
+                // Indexes come from their files.
+                machine.maintain();
+                machine.restart_clean();
+            }
+            let file = destroy_length(&machine, base);
+            for max_bytes in [1, 500, 1500, 3000, 1 << 20] {
+                let (offset, error) = consume(&machine, max_bytes, isolation);
+                assert_eq!(offset, base, "seed {seed}, {max_bytes} bytes, {isolation:?}: {error}");
+                assert!(error.contains(file.to_str().unwrap()), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn segments_in_front_of_a_missing_one_are_served() {
+    let mut machine = filled(3, SyncPolicy::Batch);
+    let bases: Vec<i64> = names(&machine, ".log")
+        .iter()
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().parse().unwrap())
+        .collect();
+    assert!(bases.len() > 3, "{bases:?}");
+    machine.disk.remove_file(&directory().join(format!("{:020}.log", bases[2]))).unwrap();
+    machine.restart_clean();
+    for max_bytes in [1, 1 << 20] {
+        let (offset, _) = consume(&machine, max_bytes, Isolation::ReadUncommitted);
+        assert_eq!(offset, Offset(bases[2]), "{max_bytes} bytes");
+    }
+}
