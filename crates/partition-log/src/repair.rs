@@ -2,7 +2,7 @@
 //! with the files beside them.
 //!
 //! - Offsets that are lost stay lost: the log has holes where they were (file `holes`), and what stands behind keeps its
-//!   offsets.
+//!   offsets. A hole at the end is covered by a batch without records.
 //! - The leader epoch rises, so that a client sees that the log is not the one it knew.
 //! - Index files of replaced segments and of segments that are gone are kept as `….suspect`; recovery makes new ones.
 //!
@@ -11,9 +11,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use highwater_disk::{Disk, DiskError, OpenMode, Operation};
 use highwater_types::{LeaderEpoch, Offset, ProducerId, Timestamp};
 use highwater_wal::{LogPoint, SeeEntry, Survey, SurveyFrom, Wal};
+use highwater_wire::record::empty_batch;
 
 use crate::index_check::IndexCheck;
 use crate::maintenance::EPOCHS;
@@ -110,7 +112,8 @@ impl PartitionLog {
         if survey.segments.is_damaged() {
             holes::allow(disk.as_ref(), &directory)?;
         }
-        let salvaged = Wal::salvage(disk.clone(), directory.clone(), &survey.segments)?;
+        let bridge = bridge(&survey.segments);
+        let salvaged = Wal::salvage(disk.clone(), directory.clone(), &survey.segments, bridge.as_deref())?;
         let mut kept: Vec<PathBuf> = salvaged.kept.iter().map(|(_, path)| path.clone()).collect();
         for name in salvaged
             .kept
@@ -134,6 +137,14 @@ impl PartitionLog {
         let (mut log, _) = Self::recover(environment, LogConfig::default(), from, now)?;
         Ok(LogRepair { kept, checkpoint: log.close()? })
     }
+}
+
+/// A batch without records over the offsets that are lost at the end, as compaction leaves one: clients step over it to
+/// the end, where they would wait for ever for the batch that ends there. Of the epoch and time of the last good batch, so
+/// that it stands as long as that one, and who has read the lost records is not told that he must go back.
+fn bridge(survey: &Survey) -> Option<Bytes> {
+    let (last, (from, end)) = survey.last.zip(survey.lost_end)?;
+    empty_batch(from, end, last.leader_epoch, last.max_timestamp)
 }
 
 /// Largest epoch file that is read.

@@ -329,6 +329,26 @@ fn a_partition_without_its_directory_is_empty_and_ends_where_it_did() {
 }
 
 #[test]
+fn readers_come_to_the_end_of_a_log_whose_end_is_lost() {
+    let (disk, mut expected) = made(&mut Random::new(8), 8, false);
+    let directory = Path::new(PATH).join("topic1-0");
+    let last = files(&disk, &directory).into_iter().rfind(|path| path.extension() == Some("log".as_ref()));
+    let last = last.unwrap();
+    let bytes = contents(&disk, &last);
+    write(&disk, &last, &bytes[..bytes.len() - 1]);
+    let end = damage(&disk)[0].lost.unwrap().1;
+    repair(&disk, false);
+    assert_eq!(damage(&disk), []);
+    expected.get_mut(&id(1, 0)).unwrap().pop();
+    let driven = open(&as_disk(&disk), partitions());
+    // Reads on until nothing comes, which is at the end.
+    assert_eq!(served(&driven), expected);
+    assert_eq!(driven.partition(id(1, 0)).offsets().high_watermark, end);
+    let pending = append(&driven, id(1, 0), batch(1, 50, 7), Acknowledgement::Durable).unwrap();
+    assert_eq!(pending.base_offset, end.0, "no offset is given out twice, and none is left out");
+}
+
+#[test]
 fn a_repair_that_is_killed_anywhere_is_done_again() {
     let spoiled = || {
         let (disk, expected) = made(&mut Random::new(7), 7, false);

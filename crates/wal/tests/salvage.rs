@@ -34,14 +34,25 @@ fn survey(disk: &Arc<SimDisk>, boundary: usize, holes_allowed: bool) -> Survey {
     Wal::survey(disk.clone(), DIRECTORY.into(), &SimpleFormat, from, &mut |_, _, _, _| {}).unwrap()
 }
 
-/// Salvages and recovers; returns the entries that are served and the end.
+/// An entry over the offsets that are lost at the end.
+fn bridge(survey: &Survey) -> Option<Vec<u8>> {
+    let (from, end) = survey.lost_end?;
+    SimpleFormat::entry(from, u32::try_from(end.since(from)).unwrap(), BRIDGE)
+}
+
+const BRIDGE: &[u8] = b"nothing but offsets";
+
+/// Salvages and recovers; returns the entries that are served, but for bridges, and the end.
 fn salvage(disk: &Arc<SimDisk>, survey: &Survey, boundary: usize) -> (Vec<Known>, Offset) {
-    Wal::salvage(disk.clone(), DIRECTORY.into(), survey).unwrap();
+    Wal::salvage(disk.clone(), DIRECTORY.into(), survey, bridge(survey).as_deref()).unwrap();
     let boundary = Some(Offset(i64::try_from(boundary).unwrap()));
     let from = RecoverFrom { boundary, holes_allowed: true, ..RecoverFrom::default() };
     let (wal, report) = recover(disk, options(10_000), from).unwrap();
     assert_eq!(report.cut, None);
-    (read_all(&wal), wal.staged_end().offset)
+    let (mut entries, end) = (read_all(&wal), wal.staged_end().offset);
+    assert!(entries.last().is_none_or(|last| last.last.next() == end), "an entry leads to the end");
+    entries.retain(|entry| !entry.bytes.ends_with(BRIDGE));
+    (entries, end)
 }
 
 fn change(disk: &SimDisk, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
@@ -89,6 +100,33 @@ fn a_lost_end_is_skipped_so_that_no_offset_is_given_out_twice() {
     assert_eq!(lost(&found), [(9, 10)]);
     entries.truncate(9);
     assert_eq!(salvage(&disk, &found, 10), (entries, Offset(10)));
+}
+
+#[test]
+fn a_hole_at_the_end_is_damage_until_an_entry_leads_over_it() {
+    let (disk, mut entries) = log(10, 4);
+    change(&disk, &segment_name(8), |bytes| bytes.truncate(130));
+    // What was salvaged without an entry over the hole, or a salvage that was killed before it wrote that, leaves this.
+    Wal::salvage(disk.clone(), DIRECTORY.into(), &survey(&disk, 10, false), None).unwrap();
+    let found = survey(&disk, 10, true);
+    assert_eq!((lost(&found), found.lost_end), (vec![(9, 10)], Some((Offset(9), Offset(10)))));
+    assert_eq!((found.holes.as_slice(), found.end), ([].as_slice(), Offset(10)));
+    entries.truncate(9);
+    assert_eq!(salvage(&disk, &found, 10), (entries, Offset(10)));
+    let after = survey(&disk, 10, true);
+    assert!(!after.is_damaged() && after.holes.is_empty(), "{after:?}");
+}
+
+#[test]
+fn a_directory_in_the_place_of_the_last_segment_is_kept_beside() {
+    let (disk, mut entries) = log(10, 4);
+    disk.remove_file(&path(&segment_name(8))).unwrap();
+    disk.create_directory(&path(&segment_name(8))).unwrap();
+    let found = survey(&disk, 10, false);
+    assert_eq!(lost(&found), [(8, 10)]);
+    entries.truncate(8);
+    assert_eq!(salvage(&disk, &found, 10), (entries, Offset(10)));
+    assert!(names(disk.as_ref()).contains(&format!("{}.suspect", segment_name(8))));
 }
 
 #[test]
@@ -215,7 +253,7 @@ fn a_salvage_that_is_killed_anywhere_is_done_again() {
             let (disk, mut entries) = damaged();
             let found = survey(&disk, 12, false);
             disk.crash_at(crash);
-            let _ = Wal::salvage(disk.clone(), DIRECTORY.into(), &found);
+            let _ = Wal::salvage(disk.clone(), DIRECTORY.into(), &found, bridge(&found).as_deref());
             let disk = if seed == 0 { disk.kill() } else { disk.power_loss(seed) };
             Wal::finish_replacements(disk.clone(), DIRECTORY.into()).unwrap();
             let again = survey(&disk, 12, true);

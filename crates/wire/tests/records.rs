@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use highwater_types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use highwater_wire::record::{
     BatchBuilder, BatchError, Compression, EndTxnMarker, HEADER_SIZE, Record, Records, RecordsError, batches,
-    crc32c, default_output_limit, end_transaction_batch, end_transaction_marker, verify,
+    crc32c, default_output_limit, empty_batch, end_transaction_batch, end_transaction_marker, verify,
 };
 use kafka_protocol::records as oracle;
 
@@ -357,5 +357,21 @@ fn random_bytes_and_flipped_bits_never_panic() {
         let garbage = random.bytes(300);
         assert!(batches(garbage.clone()).count() <= garbage.len());
         assert!(verify(&garbage).is_err());
+    }
+}
+
+#[test]
+fn an_empty_batch_covers_its_offsets_and_has_no_records() {
+    let (epoch, time) = (LeaderEpoch(4), Timestamp(1_700_000_000_000));
+    let batch = empty_batch(Offset(19), Offset(25), epoch, time).unwrap();
+    let header = verify(&batch).unwrap();
+    assert_eq!((header.base_offset, header.last_offset(), header.record_count), (Offset(19), Offset(24), 0));
+    assert_eq!((header.leader_epoch, header.max_timestamp), (epoch, time));
+    assert!(!header.has_producer_id() && batch.len() == HEADER_SIZE);
+    assert!(Records::new(&batch, &header, LIMIT).unwrap().next_record().unwrap().is_none());
+    let decoded = oracle::RecordBatchDecoder::decode_all(&mut batch.clone()).unwrap();
+    assert!(decoded.iter().all(|set| set.records.is_empty()));
+    for end in [19, 18, i64::MIN, i64::MAX] {
+        assert_eq!(empty_batch(Offset(19), Offset(end), epoch, time), None);
     }
 }

@@ -154,10 +154,14 @@ impl Driven {
         loop {
             let outcome = self.drive(partition.read(request(next))).unwrap();
             let batches = batches(&outcome);
-            let Some((header, _)) = batches.last() else { return found };
+            let Some((header, _)) = batches.last() else {
+                assert_eq!(next, partition.offsets().high_watermark, "reading ends at the end");
+                return found;
+            };
             assert!(header.next_offset() > next, "reading goes on");
             next = header.next_offset();
-            found.extend(batches.into_iter().map(|(header, bytes)| (header.base_offset.0, payload(&bytes))));
+            let with_records = batches.into_iter().filter(|(header, _)| header.record_count > 0);
+            found.extend(with_records.map(|(header, bytes)| (header.base_offset.0, payload(&bytes))));
         }
     }
 }

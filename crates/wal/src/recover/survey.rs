@@ -4,6 +4,8 @@
 //! - An entry is good by the rule of recovery. It also ends below the next segment's first offset.
 //! - Behind bad bytes the log goes on where it can be proved to ([`resume`](super::resume)).
 //! - What recovery would cut as a torn tail is not damage: [`Survey::tail`].
+//! - Offsets that are missing at the very end are damage also where holes are allowed: no entry behind them leads a reader
+//!   to the end of the log.
 //!
 //! Not here: doing something about it ([`Wal::salvage`](crate::Wal::salvage)).
 
@@ -51,6 +53,10 @@ pub struct Survey {
     pub holes: Vec<(Offset, Offset)>,
     /// Names of replacements that are half made: recovery finishes them, and what is damaged cannot be told before.
     pub unfinished: Vec<String>,
+    /// The last good entry.
+    pub last: Option<EntryHeader>,
+    /// Offsets (the second exclusive) between the last good entry and the end of the log, when its end is lost.
+    pub lost_end: Option<(Offset, Offset)>,
     pub(super) parts: Vec<Part>,
     /// Where the log is to go on, when its end is lost.
     pub(super) resume_at: Option<Offset>,
@@ -166,7 +172,26 @@ impl<'a, 'b> Surveyor<'a, 'b> {
             self.missing(base, position, boundary);
             self.survey.resume_at = Some(boundary);
         }
+        self.end();
         Ok(())
+    }
+
+    /// Notes offsets that are lost between the last good entry and the end.
+    fn end(&mut self) {
+        let end = self.survey.resume_at.unwrap_or(self.expected.offset);
+        let Some(last) = self.survey.last else { return };
+        let lost = (last.last_offset.next(), end);
+        if lost.0 >= lost.1 {
+            return;
+        }
+        self.survey.lost_end = Some(lost);
+        // An allowed hole is none where nothing stands behind it.
+        if self.survey.holes.last().is_some_and(|hole| hole.1 == end) {
+            self.survey.holes.pop();
+            let base = self.segments.last().map_or(end, |last| last.base_offset());
+            self.expected.offset = lost.0;
+            self.missing(base, Position::ZERO, end);
+        }
     }
 
     /// The first offset behind this segment.
@@ -274,6 +299,7 @@ impl<'a, 'b> Surveyor<'a, 'b> {
         );
         self.expected.offset = header.last_offset.next();
         self.expected.epoch = header.leader_epoch;
+        self.survey.last = Some(*header);
         self.survey.entries += 1;
         self.survey.bytes = self.survey.bytes.saturating_add(header.size);
         let end = position.saturating_add(header.size);

@@ -174,6 +174,22 @@ impl BatchBuilder {
     }
 }
 
+/// A batch without records that covers the offsets from `base_offset` up to `end`, as compaction leaves one where all
+/// records are gone (`DefaultRecordBatch.writeEmptyHeader`); of no producer. `None`: there is no such offset, or more of
+/// them than a batch can cover.
+pub fn empty_batch(
+    base_offset: Offset,
+    end: Offset,
+    leader_epoch: LeaderEpoch,
+    timestamp: Timestamp,
+) -> Option<Bytes> {
+    let last_offset_delta = i32::try_from(end.0.checked_sub(base_offset.0)?.checked_sub(1)?).ok()?;
+    let mut builder = BatchBuilder::new().position(base_offset, leader_epoch);
+    builder.header.last_offset_delta = u32::try_from(last_offset_delta).ok()?;
+    (builder.header.base_timestamp, builder.header.max_timestamp) = (timestamp, timestamp);
+    builder.build().ok()
+}
+
 /// A control batch that ends a producer's transaction (`MemoryRecords.withEndTransactionMarker`).
 ///
 /// # Errors

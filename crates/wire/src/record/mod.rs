@@ -13,7 +13,7 @@ mod varint;
 mod view;
 
 pub use builder::{
-    BatchBuilder, BuildError, Record, end_transaction_batch, end_transaction_marker, recompress,
+    BatchBuilder, BuildError, Record, empty_batch, end_transaction_batch, end_transaction_marker, recompress,
 };
 pub use checksum::{Crc32c, crc32c};
 pub use error::{BatchError, RecordsError};
