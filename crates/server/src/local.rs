@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use highwater_disk::{Disk, EntryKind, RealDisk};
+use highwater_disk::{Disk, EntryKind, OpenMode, RealDisk};
 use highwater_store::meta::{ClusterRecord, TopicRecord};
 use highwater_store::{LogStore, MetaChange, MetaKey, MetaRecord, MetaStore, NewPartition};
 use highwater_store_local::meta::RedbMetaStore;
@@ -55,7 +55,9 @@ pub(crate) async fn open(settings: Arc<Settings>) -> Result<Opened, ServeError> 
 /// and starting empty would hide every record.
 fn check_metadata(disk: &dyn Disk, path: &Path) -> Result<(), ServeError> {
     let entries = disk.list(path).map_err(ServeError::System)?;
-    let is_there = entries.iter().any(|entry| entry.name == METADATA);
+    // Opened, not looked up: the name may be a link whose target is away.
+    let opened = disk.open(&path.join(METADATA), OpenMode::Read);
+    let is_there = !opened.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
     let is_partition =
         |name: &str| name.rsplit_once('-').is_some_and(|(_, index)| index.parse::<u32>().is_ok());
     let mut partitions =

@@ -224,6 +224,26 @@ fn partitions_without_metadata_are_not_taken_for_an_empty_broker() {
 }
 
 #[test]
+fn metadata_behind_a_link_that_leads_nowhere_is_missing_and_the_link_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = Broker::start(directory.path(), &[]);
+    fill(&mut broker.connect(), "t", 3);
+    assert!(broker.stop().success());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (metadata, target) = (directory.path().join("meta.redb"), elsewhere.path().join("meta.redb"));
+    let aside = elsewhere.path().join("aside");
+    std::fs::copy(&metadata, &target).unwrap();
+    std::fs::remove_file(&metadata).unwrap();
+    std::os::unix::fs::symlink(&target, &metadata).unwrap();
+    std::fs::rename(&target, &aside).unwrap();
+    let message = refused(serve(directory.path(), &["--listen", "127.0.0.1:0"]));
+    assert!(message.contains("meta.redb is missing") && message.lines().count() == 1, "{message}");
+    std::fs::rename(&aside, &target).unwrap();
+    assert_eq!(recovered_end(&Broker::start(directory.path(), &[]), "t"), 3);
+    assert!(metadata.is_symlink());
+}
+
+#[test]
 fn a_sealed_segment_that_is_gone_is_an_error_and_never_skipped() {
     let directory = tempfile::tempdir().unwrap();
     let broker = Broker::start(directory.path(), &[]);

@@ -21,6 +21,9 @@ const CHECKED_BYTES_MAX: u64 = 32 << 20;
 /// What is said of a file without records.
 pub(super) const EMPTY: &str = "the file is empty: its contents were lost";
 
+/// What is said of a link that leads nowhere.
+const DANGLING: &str = "it is a link to a file that is not there";
+
 /// Metadata on a disk, committed by whoever calls. Dropping it closes the file cleanly.
 pub struct MetaCore {
     disk: Arc<dyn Disk>,
@@ -159,8 +162,22 @@ impl MetaCore {
         }
         match self.disk.open(&self.path, OpenMode::Read) {
             Ok(_) => self.sync_directory(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(&unfinished),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.check_unnamed()?;
+                self.create(&unfinished)
+            }
             Err(error) => Err(self.cannot_create(&error)),
+        }
+    }
+
+    /// A name that leads to no file is a link whose target is away, with everything that stands there: a new file would
+    /// take its place.
+    fn check_unnamed(&self) -> Result<(), MetaError> {
+        let parent = self.path.parent().unwrap_or(Path::new("."));
+        let listed = self.disk.list(parent).map_err(|error| self.cannot_create(&error))?;
+        match listed.iter().any(|entry| self.path.ends_with(&entry.name)) {
+            true => Err(MetaError::Failed(format!("{}: {DANGLING}", self.path.display()))),
+            false => Ok(()),
         }
     }
 

@@ -360,3 +360,16 @@ fn commits_that_wait_share_one_transaction() {
     let operations = disk.operations() - before;
     assert!(operations < 1_000, "{operations} operations for 1000 commits");
 }
+
+#[test]
+fn a_link_that_leads_nowhere_is_refused_and_stays() {
+    let directory = std::env::temp_dir().join(format!("highwater-link-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join(FILE);
+    std::os::unix::fs::symlink(directory.join("away"), &path).unwrap();
+    let opened = MetaCore::open(Arc::new(highwater_disk::RealDisk) as Arc<dyn Disk>, &path);
+    let stays = path.is_symlink();
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert!(matches!(opened, Err(MetaError::Failed(cause)) if cause.contains(FILE)));
+    assert!(stays);
+}
