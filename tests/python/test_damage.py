@@ -163,7 +163,9 @@ def test_damage_ends_in_full_service_or_an_error_that_names_the_file(originals, 
     path = FILES[file](server.data)
     damage(path, yesterday)
     if damage is directory and file in ("clean-stop", "lock"):
-        # Nothing is lost, and verify does not look at them: whoever made it removes it.
+        # Nothing is lost: whoever made it removes it.
+        verified = highwater("verify", server.data, expect=None)
+        assert "DAMAGE FOUND" in verified and path.name in verified, verified
         refused = server.start()
         assert refused and str(path) in refused, refused
         return

@@ -25,8 +25,8 @@ const FORMAT_VERSION: u32 = 1;
 const FORMAT_SIZE_MAX: usize = 64;
 
 pub(crate) const FORMAT: &str = "format";
-const LOCK: &str = "lock";
-const CLEAN_STOP: &str = "clean-stop";
+pub(crate) const LOCK: &str = "lock";
+pub(crate) const CLEAN_STOP: &str = "clean-stop";
 /// What an otherwise empty directory may hold: a crash may leave the first two, a mount point the last.
 const HARMLESS: [&str; 3] = [LOCK, "format.tmp", "lost+found"];
 

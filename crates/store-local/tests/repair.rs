@@ -179,6 +179,19 @@ fn a_whole_directory_has_no_damage_and_a_repair_does_nothing() {
 }
 
 #[test]
+fn a_directory_in_the_place_of_the_lock_or_the_marker_is_for_a_person() {
+    for name in ["lock", "clean-stop"] {
+        let (disk, _) = made(&mut Random::new(9), 9, false);
+        let path = Path::new(PATH).join(name);
+        let _ = disk.remove_file(&path);
+        disk.create_directory(&path).unwrap();
+        let found = damage(&disk);
+        let found: Vec<_> = found.iter().map(|finding| (finding.path.clone(), finding.severity)).collect();
+        assert_eq!(found, [(path, Severity::Person)]);
+    }
+}
+
+#[test]
 fn what_a_creation_left_before_its_commit_is_no_damage() {
     let (disk, expected) = made(&mut Random::new(3), 3, false);
     let left = format!("topic1-{PARTITIONS}");

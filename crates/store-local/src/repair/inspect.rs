@@ -11,7 +11,7 @@ use highwater_types::{TopicId, TopicIdPartition};
 
 use super::{Finding, Severity};
 use crate::checkpoint::{self, CHECKPOINT, Entries, Found};
-use crate::directory::{FORMAT, check_format, is_locked};
+use crate::directory::{CLEAN_STOP, FORMAT, LOCK, check_format, is_locked};
 use crate::meta::look;
 use crate::names::{self, Named};
 use crate::synced_ends::{self, SyncedEnd};
@@ -70,6 +70,9 @@ impl Inspection {
             }
         }
         if inspection.is_ours {
+            for entry in listed.iter().filter(|entry| entry.kind == EntryKind::Directory) {
+                inspection.note_obstacle(&entry.name);
+            }
             inspection.read_format()?;
             inspection.read_checkpoint();
             inspection.read_synced_ends();
@@ -119,6 +122,14 @@ impl Inspection {
 
     fn found(&mut self, name: &str, severity: Severity, problem: impl Into<String>) {
         self.findings.push(Finding::new(self.path.join(name), severity, problem));
+    }
+
+    /// A directory in the place of a file that holds nothing: a start is refused, and whoever made it knows why.
+    fn note_obstacle(&mut self, name: &str) {
+        if [LOCK, CLEAN_STOP].contains(&name) {
+            let problem = "it is a directory, and a broker refuses to start: move it away";
+            self.found(name, Severity::Person, problem);
+        }
     }
 
     fn read_format(&mut self) -> Result<(), OpenError> {
