@@ -18,6 +18,8 @@ from numbered import Server, fill, highwater, read, value
 
 PARTITIONS = 3
 COPIES = 3
+# More than a limit of 256 descriptors.
+MANY = 300
 # Whoever is not root and owns nothing.
 NOBODY = 65534
 
@@ -121,6 +123,43 @@ def test_with_few_descriptors_it_says_so_or_serves_everything(server, limit):
         assert read(server, partition, "many") == {0: value(partition, 0)}, server.text()[-2000:]
     fill(server.address, count=5, first=40)
     server.end()
+
+
+def test_more_partitions_and_segments_than_descriptors_are_all_served(server):
+    assert server.start(256) is None
+    admin = AdminClient({"bootstrap.servers": server.address})
+    small = NewTopic("t", 1, 1, config={"internal.segment.bytes": "1000"})
+    for future in admin.create_topics([NewTopic("many", MANY, 1), small]).values():
+        future.result(60)
+    # All at once, and one after the other: many partitions with unsynced bytes, and many that are idle.
+    fill(server.address, range(MANY), 1, "many")
+    producer = Producer({"bootstrap.servers": server.address, "acks": "all", "linger.ms": 0})
+    for number in range(MANY):
+        producer.produce("many", value(number, 1), partition=number)
+        producer.produce("t", value(0, number), partition=0)
+        assert producer.flush(20) == 0, server.text()[-2000:]
+    assert server.partition("t", 0)["segments"] >= MANY
+    assert read(server, 0) == {n: value(0, n) for n in range(MANY)}, server.text()[-2000:]
+    consumer = Consumer({"bootstrap.servers": server.address, "group.id": "all", "enable.auto.commit": False})
+    consumer.assign([TopicPartition("many", partition, 0) for partition in range(MANY)])
+    found = set()
+    while len(found) < 2 * MANY:
+        message = consumer.poll(30)
+        assert message and not message.error(), (message, len(found), server.text()[-2000:])
+        assert message.value() == value(message.partition(), message.offset())
+        found.add((message.partition(), message.offset()))
+    consumer.close()
+    assert all(p["state"] == "online" for p in server.status()["partitions"])
+    assert "Too many open files" not in server.text(), server.text()[-2000:]
+    server.end()
+    # Each partition's files are looked at again.
+    server.start()
+    fill(server.address, range(MANY), 1, "many", first=2)
+    server.end(kill=True)
+    assert server.start(256) is None
+    assert all(p["state"] == "online" for p in server.status()["partitions"]), server.text()[-2000:]
+    for partition in (0, MANY - 1):
+        assert read(server, partition, "many") == {n: value(partition, n) for n in range(3)}
 
 
 FORBIDDEN = {

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::statvfs;
@@ -16,9 +17,25 @@ use crate::{Disk, DiskSpace, Entry, EntryKind, File, OpenMode};
 /// Slices that one call of the system takes (`IOV_MAX`).
 const SLICES_MAX: usize = 1024;
 
-/// The file system of this machine. Relative paths start at the working directory.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RealDisk;
+/// The file system of this machine. Relative paths start at the working directory. Clones count their open files together.
+#[derive(Debug, Clone, Default)]
+pub struct RealDisk {
+    open_files: Arc<AtomicUsize>,
+    /// Open files from which on it is short of descriptors; `None`: never.
+    descriptor_budget: Option<usize>,
+}
+
+impl RealDisk {
+    /// A disk that is short of descriptors while so many files, or more, are open.
+    pub fn with_descriptor_budget(budget: usize) -> Self {
+        Self { descriptor_budget: Some(budget), ..Self::default() }
+    }
+
+    fn count(&self, file: fs::File, path: &Path) -> RealFile {
+        self.open_files.fetch_add(1, Ordering::Relaxed);
+        RealFile { file, path: path.to_path_buf(), open_files: Arc::clone(&self.open_files) }
+    }
+}
 
 impl Disk for RealDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
@@ -30,12 +47,12 @@ impl Disk for RealDisk {
             OpenMode::CreateNew => options.write(true).create_new(true),
             OpenMode::CreateOrOpen => options.write(true).create(true).truncate(false),
         };
-        Ok(Arc::new(RealFile { file: options.open(path)?, path: path.to_path_buf() }))
+        Ok(Arc::new(self.count(options.open(path)?, path)))
     }
 
     fn open_device(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         match system::open_direct(path) {
-            Ok(file) => Ok(Arc::new(DirectFile::new(RealFile { file, path: path.to_path_buf() }))),
+            Ok(file) => Ok(Arc::new(DirectFile::new(self.count(file, path)))),
             // Not every file system can.
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
@@ -91,6 +108,10 @@ impl Disk for RealDisk {
             total: state.f_blocks.saturating_mul(state.f_frsize),
             free: state.f_bavail.saturating_mul(state.f_frsize),
         })
+    }
+
+    fn is_short_of_descriptors(&self) -> bool {
+        self.descriptor_budget.is_some_and(|budget| self.open_files.load(Ordering::Relaxed) >= budget)
     }
 }
 
@@ -182,6 +203,13 @@ impl File for DirectFile {
 struct RealFile {
     file: fs::File,
     path: PathBuf,
+    open_files: Arc<AtomicUsize>,
+}
+
+impl Drop for RealFile {
+    fn drop(&mut self) {
+        self.open_files.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl File for RealFile {
@@ -307,7 +335,7 @@ mod tests {
     use crate::write_all_at;
 
     fn create(directory: &TemporaryDirectory, name: &str) -> Arc<dyn File> {
-        RealDisk.open(&directory.path().join(name), OpenMode::CreateNew).unwrap()
+        RealDisk::default().open(&directory.path().join(name), OpenMode::CreateNew).unwrap()
     }
 
     fn contents(file: &dyn File) -> Vec<u8> {
@@ -345,7 +373,7 @@ mod tests {
         let bytes: Vec<u8> = (0..3_000_001u32).map(|index| (index % 251) as u8).collect();
         write_all_at(file.as_ref(), &mut [IoSlice::new(&bytes)], 0).unwrap();
         file.sync_data().unwrap();
-        let device = RealDisk.open_device(&directory.path().join("a")).unwrap();
+        let device = RealDisk::default().open_device(&directory.path().join("a")).unwrap();
         for (position, size) in
             [(0, 4096), (1, 10), (4095, 2), (1 << 20, 1 << 20), (2_999_990, 100), (0, 5 << 20)]
         {
@@ -357,23 +385,43 @@ mod tests {
             );
         }
         assert_eq!(device.read_at(&mut [0; 10], 3_000_001).unwrap(), 0);
-        let missing = RealDisk.open_device(&directory.path().join("b")).unwrap_err();
+        let missing = RealDisk::default().open_device(&directory.path().join("b")).unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_disk_is_short_of_descriptors_while_as_many_files_are_open_as_its_budget_says() {
+        let directory = TemporaryDirectory::new();
+        let disk = RealDisk::with_descriptor_budget(2);
+        let path = directory.path().join("a");
+        let first = disk.open(&path, OpenMode::CreateNew).unwrap();
+        assert!(disk.open(&path, OpenMode::CreateNew).is_err(), "what does not open does not count");
+        assert!(!disk.is_short_of_descriptors());
+        let second = disk.clone().open_device(&path).unwrap();
+        assert!(disk.is_short_of_descriptors());
+        let third = disk.open(&path, OpenMode::Read).unwrap();
+        drop((first, third));
+        assert!(!disk.is_short_of_descriptors());
+        drop(second);
+        assert!(!RealDisk::default().is_short_of_descriptors());
     }
 
     #[test]
     fn each_open_mode_asks_for_what_it_says() {
         let directory = TemporaryDirectory::new();
         let path = directory.path().join("a");
-        let kind = |mode| RealDisk.open(&path, mode).err().map(|error| error.kind());
+        let kind = |mode| RealDisk::default().open(&path, mode).err().map(|error| error.kind());
         assert_eq!(kind(OpenMode::Read), Some(io::ErrorKind::NotFound));
         assert_eq!(kind(OpenMode::ReadWrite), Some(io::ErrorKind::NotFound));
         assert_eq!(kind(OpenMode::CreateNew), None);
         assert_eq!(kind(OpenMode::CreateNew), Some(io::ErrorKind::AlreadyExists));
-        let file = RealDisk.open(&path, OpenMode::ReadWrite).unwrap();
+        let file = RealDisk::default().open(&path, OpenMode::ReadWrite).unwrap();
         file.write_at(&[IoSlice::new(b"kept")], 0).unwrap();
-        assert_eq!(contents(RealDisk.open(&path, OpenMode::CreateOrOpen).unwrap().as_ref()), b"kept");
-        let reader = RealDisk.open(&path, OpenMode::Read).unwrap();
+        assert_eq!(
+            contents(RealDisk::default().open(&path, OpenMode::CreateOrOpen).unwrap().as_ref()),
+            b"kept"
+        );
+        let reader = RealDisk::default().open(&path, OpenMode::Read).unwrap();
         assert!(reader.write_at(&[IoSlice::new(b"no")], 0).is_err());
     }
 
@@ -382,11 +430,11 @@ mod tests {
         let directory = TemporaryDirectory::new();
         let file = create(&directory, "a");
         file.write_at(&[IoSlice::new(b"bytes")], 0).unwrap();
-        RealDisk.rename(&directory.path().join("a"), &directory.path().join("b")).unwrap();
-        RealDisk.remove_file(&directory.path().join("b")).unwrap();
-        RealDisk.sync_directory(directory.path()).unwrap();
+        RealDisk::default().rename(&directory.path().join("a"), &directory.path().join("b")).unwrap();
+        RealDisk::default().remove_file(&directory.path().join("b")).unwrap();
+        RealDisk::default().sync_directory(directory.path()).unwrap();
         assert_eq!(contents(file.as_ref()), b"bytes");
-        assert_eq!(RealDisk.list(directory.path()).unwrap(), []);
+        assert_eq!(RealDisk::default().list(directory.path()).unwrap(), []);
     }
 
     #[test]
@@ -394,8 +442,8 @@ mod tests {
         let directory = TemporaryDirectory::new();
         create(&directory, "b");
         create(&directory, "a");
-        RealDisk.create_directory(&directory.path().join("c")).unwrap();
-        let names: Vec<_> = RealDisk
+        RealDisk::default().create_directory(&directory.path().join("c")).unwrap();
+        let names: Vec<_> = RealDisk::default()
             .list(directory.path())
             .unwrap()
             .into_iter()
@@ -403,9 +451,9 @@ mod tests {
             .collect();
         let expected = [("a", EntryKind::File), ("b", EntryKind::File), ("c", EntryKind::Directory)];
         assert_eq!(names, expected.map(|(name, kind)| (name.to_string(), kind)));
-        let error = RealDisk.create_directory(&directory.path().join("c")).unwrap_err();
+        let error = RealDisk::default().create_directory(&directory.path().join("c")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
-        RealDisk.remove_directory(&directory.path().join("c")).unwrap();
+        RealDisk::default().remove_directory(&directory.path().join("c")).unwrap();
     }
 
     #[test]
@@ -435,7 +483,7 @@ mod tests {
         file.sync_data().unwrap();
         file.drop_cache().unwrap();
         assert_eq!(contents(file.as_ref()), b"resident");
-        let space = RealDisk.space(directory.path()).unwrap();
+        let space = RealDisk::default().space(directory.path()).unwrap();
         assert!(space.free > 0 && space.free <= space.total, "{space:?}");
     }
 }

@@ -73,6 +73,12 @@ pub trait Disk: Send + Sync + fmt::Debug + 'static {
     /// How large the file system of `path` is, and how much of it is free.
     fn space(&self, path: &Path) -> io::Result<DiskSpace>;
 
+    /// Whether no more files should be open at once than are now. Who keeps files open for later then closes them; what is
+    /// needed now is still opened. Cheap.
+    fn is_short_of_descriptors(&self) -> bool {
+        false
+    }
+
     /// Bytes that an unprivileged writer may still use on the file system of `path`.
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         Ok(self.space(path)?.free)

@@ -153,6 +153,11 @@ impl ReadPlan {
         let mut found = Found { records: Vec::new(), left, end_offset: self.bound };
         let mut previous = None;
         for part in &self.segments {
+            let awaited = found.records.is_empty() && self.request.at_least_one_batch;
+            if !awaited && !part.segment.is_open_or_may_be() {
+                found.end_offset = part.segment.base_offset();
+                break;
+            }
             match self.read_segment(previous.replace(part), part, &mut found, mode) {
                 Ok(true) => {}
                 Ok(false) => break,

@@ -518,7 +518,7 @@ fn a_read_costs_the_same_at_both_ends_of_a_gigabyte() {
     std::fs::create_dir(&path).unwrap();
     let reads = Arc::new(AtomicU64::new(0));
     let environment = LogEnvironment {
-        disk: Arc::new(Counting(highwater_disk::RealDisk, reads.clone())),
+        disk: Arc::new(Counting(highwater_disk::RealDisk::default(), reads.clone())),
         directory: path.clone(),
         id: TopicIdPartition { topic_id: TopicId([5; 16]), partition: 0 },
         topic: "topic".into(),

@@ -9,10 +9,12 @@ use highwater_store::{LogStore, MetaChange, MetaKey, MetaRecord, MetaStore, NewP
 use highwater_store_local::meta::RedbMetaStore;
 use highwater_store_local::{Clock, DataDirectory, LocalOptions, LocalStore};
 use highwater_types::{TopicId, TopicIdPartition};
+use rustix::process::{Resource, getrlimit};
 
 use crate::broker::{Broker, Loaded, Node};
 use crate::cli::ServeError;
 use crate::config::{Layers, Settings, log_config};
+use crate::connection::limits::store_descriptors;
 
 /// Name of the metadata's file in the data directory.
 const METADATA: &str = "meta.redb";
@@ -33,7 +35,10 @@ pub(crate) struct Opened {
 /// [`ServeError`]; what can be found wrong before anything is touched is found first.
 pub(crate) async fn open(settings: Arc<Settings>) -> Result<Opened, ServeError> {
     let path = PathBuf::from(settings.text("data.dir").unwrap_or_default());
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let disk: Arc<dyn Disk> = Arc::new(match getrlimit(Resource::Nofile).current {
+        Some(limit) => RealDisk::with_descriptor_budget(store_descriptors(limit)),
+        None => RealDisk::default(),
+    });
     let directory = DataDirectory::open(Arc::clone(&disk), &path).map_err(ServeError::Directory)?;
     check_metadata(disk.as_ref(), &path)?;
     let meta = RedbMetaStore::open(disk, &path.join(METADATA)).map_err(ServeError::Meta)?;

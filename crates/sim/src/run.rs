@@ -137,6 +137,9 @@ impl Run {
         disk.set_tracing(options.trace);
         disk.set_short_writes(if random.one_in(3) { 4 } else { 0 });
         disk.set_interruptions(if random.one_in(3) { 8 } else { 0 });
+        if random.one_in(4) {
+            disk.set_descriptor_limits(Some((6, usize::MAX)));
+        }
         let floor = Some(if random.coin() { 0 } else { 10_000 });
         let journal = JournalOptions {
             file_bytes: if random.one_in(4) { 0 } else { [16 << 10, 48 << 10][random.index(2)] },

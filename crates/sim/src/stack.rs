@@ -84,7 +84,6 @@ impl Stack {
             scrub_interval_ms: Arc::new(|| 0),
             retention_interval_ms: 5_000,
             checkpoint_interval_ms: 1_000,
-            descriptors_max: 8,
             ..LocalOptions::new(clock)
         };
         let store = LocalStore::open(directory, options).map_err(|error| error.to_string())?;

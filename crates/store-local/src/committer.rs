@@ -10,12 +10,17 @@
 //!
 //! Small pieces of many partitions go into the [`journal`](crate::journal) instead, which makes them durable together.
 //!
+//! Written bytes hold their file open until it is synced. While the disk is short of descriptors, what is written is therefore
+//! synced at once, whatever its policy says, nothing goes into the journal, and the writer helps the sync threads before it
+//! opens another file.
+//!
 //! Not here: the steps of one partition ([`crate::partition`]), threads' ownership ([`crate::store`]).
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use highwater_disk::Disk;
 use highwater_store::StoreStatistics;
 
 use crate::journal::{Batch, Journal, JournalOptions};
@@ -27,6 +32,7 @@ pub(crate) const ROUND_BYTES_MAX: u64 = 16 << 20;
 /// The two queues.
 #[derive(Debug)]
 pub(crate) struct Committer {
+    disk: Arc<dyn Disk>,
     /// Partitions with staged bytes; each at most once.
     writes: Queue,
     /// Partitions with written bytes whose sync is due; each at most once.
@@ -38,8 +44,9 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub(crate) fn new(journal: JournalOptions) -> Self {
+    pub(crate) fn new(journal: JournalOptions, disk: Arc<dyn Disk>) -> Self {
         Self {
+            disk,
             writes: Queue::default(),
             syncs: Queue::default(),
             journal: Journal::new(journal),
@@ -63,20 +70,24 @@ impl Committer {
         let mut due = Vec::new();
         let mut unfinished = Vec::new();
         let count = self.writes.lock().list.len();
-        let mut batch = self.journal.lend(count);
+        let mut batch = self.journal.lend(count, self.disk.as_ref());
         let mut journal_wanted = batch.is_none() && self.journal.is_wanted(count);
         for _ in 0..count {
             let Some(partition) = self.writes.pop() else { break };
             if std::mem::take(&mut journal_wanted) {
                 partition.make_journal();
             }
-            let step = write(&partition, batch.as_mut());
+            let short = self.disk.is_short_of_descriptors();
+            let step = write(&partition, batch.as_mut().filter(|_| !short));
             bytes += step.bytes;
             if step.more && partition.mark_write_queued() {
                 unfinished.push(Arc::clone(&partition));
             }
-            if step.sync_due && partition.mark_sync_queued() {
+            if (step.sync_due || short) && partition.mark_sync_queued() {
                 due.push(partition);
+            }
+            if short {
+                self.sync_for_descriptors(&mut due);
             }
             if bytes >= ROUND_BYTES_MAX {
                 break;
@@ -91,6 +102,12 @@ impl Committer {
             self.statistics.write_rounds.increment();
         }
         count > 0
+    }
+
+    /// Hands over what is due and syncs until the disk has descriptors again or nothing is left to be synced.
+    fn sync_for_descriptors(&self, due: &mut Vec<Arc<LocalPartition>>) {
+        self.syncs.push(due.drain(..));
+        while self.disk.is_short_of_descriptors() && self.sync_step() {}
     }
 
     /// Syncs the partition that has waited longest. Returns whether there was one.

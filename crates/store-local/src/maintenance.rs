@@ -5,9 +5,9 @@
 //! | 100 ms after a partition was written or synced | its background work: preparing segments, indexes, snapshots |
 //! | `checkpoint_interval_ms` after a change, at once after a failure | the checkpoint |
 //! | 1 s after the first synced end was noted | the sync of `synced-ends` |
-//! | `retention_interval_ms` | segments rolled and let go by age and size; idle descriptors closed |
+//! | `retention_interval_ms` | segments rolled and let go by age and size |
 //! | as the log says | the sync of a partition under an interval policy |
-//! | 1 s while records come in or space is short, else 10 s | a look at the free space |
+//! | 1 s while records come in or space is short, else 10 s | a look at the free space; descriptors released where they are short |
 //! | 1 s | whether a partition that ran out of space may go on |
 //! | `file.delete.delay.ms` | unlinking what retention let go |
 //! | at once, then in steps | removing directories of deleted topics |
@@ -42,7 +42,6 @@ pub(crate) struct Maintenance {
     changed: Condvar,
     checkpoint_interval_ms: u64,
     retention_interval_ms: u64,
-    descriptors_max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -76,12 +75,7 @@ enum Task {
 }
 
 impl Maintenance {
-    pub(crate) fn new(
-        now: Instant,
-        checkpoint_interval_ms: u64,
-        retention_interval_ms: u64,
-        descriptors_max: usize,
-    ) -> Self {
+    pub(crate) fn new(now: Instant, checkpoint_interval_ms: u64, retention_interval_ms: u64) -> Self {
         let first = now.plus_ms(FIRST_RETENTION_MS.min(retention_interval_ms));
         let space = Some(now.plus_ms(IDLE_LOOK_INTERVAL_MS));
         let agenda = Agenda { retention: Some(first), space, ..Agenda::default() };
@@ -90,7 +84,6 @@ impl Maintenance {
             changed: Condvar::new(),
             checkpoint_interval_ms,
             retention_interval_ms,
-            descriptors_max,
         }
     }
 
@@ -150,6 +143,7 @@ impl Maintenance {
         if self.take(|agenda| due(&mut agenda.space, now).then_some(())).is_some() {
             let used = shared.space.is_used();
             shared.look_at_space();
+            shared.release_descriptors();
             let soon = used || shared.space.is_low();
             let delay_ms = if soon { LOOK_INTERVAL_MS } else { IDLE_LOOK_INTERVAL_MS };
             self.look_at_space(now.plus_ms(delay_ms));
@@ -272,7 +266,6 @@ impl Maintenance {
             partition.maintain();
             self.let_go(&partition, now);
         }
-        shared.release_descriptors(self.descriptors_max);
         self.change(|agenda| earlier(&mut agenda.retention, now.plus_ms(self.retention_interval_ms)));
         self.checkpoint_at(now.plus_ms(self.checkpoint_interval_ms));
     }

@@ -72,8 +72,6 @@ pub struct LocalOptions {
     pub journal: JournalOptions,
     /// Bytes staged in memory at which appenders are asked to wait. Default 64 MiB.
     pub staged_bytes_max: u64,
-    /// File descriptors that idle segments may keep open. Default 4096.
-    pub descriptors_max: usize,
     /// Free bytes of the file system below which clients' appends are refused; 0: never. `None`, the default, is the
     /// smaller of 1 GiB and 5 % of the file system.
     pub free_space_floor: Live<Option<u64>>,
@@ -103,7 +101,6 @@ impl LocalOptions {
             recovery_threads: 2,
             journal: JournalOptions::default(),
             staged_bytes_max: 64 << 20,
-            descriptors_max: 4096,
             free_space_floor: Arc::new(|| None),
             scrub_bytes_per_second: Arc::new(|| 8 << 20),
             scrub_interval_ms: Arc::new(|| 7 * 24 * 3_600_000),

@@ -83,18 +83,11 @@ impl Shared {
         matches!(room, Room::Enough | Room::Dwindling)
     }
 
-    /// Closes descriptors of segments when more than `descriptors_max` are open. Those in use, or with unsynced bytes,
-    /// stay open.
-    pub(crate) fn release_descriptors(&self, descriptors_max: usize) {
-        let segments: Vec<_> =
-            self.all_partitions().iter().flat_map(|partition| partition.segments()).collect();
-        let open: Vec<_> = segments.into_iter().filter(|segment| segment.cached_file().is_some()).collect();
-        let mut excess = open.len().saturating_sub(descriptors_max);
-        for segment in open {
-            if excess == 0 {
-                return;
-            }
-            excess -= usize::from(segment.release());
+    /// Where the disk is short of descriptors, closes the files that nobody uses and has those with unsynced bytes synced, whose
+    /// descriptors then go too. Until then what is needed opens a file only for as long as it is in use.
+    pub(crate) fn release_descriptors(&self) {
+        if self.disk.is_short_of_descriptors() {
+            self.all_partitions().iter().for_each(|partition| partition.release_descriptors());
         }
     }
 }

@@ -71,13 +71,8 @@ impl LocalStore {
         let shared = Arc::new(Shared {
             partitions: RwLock::default(),
             budget: StagedBudget::new(options.staged_bytes_max),
-            committer: Committer::new(options.journal),
-            maintenance: Maintenance::new(
-                now,
-                options.checkpoint_interval_ms,
-                options.retention_interval_ms,
-                options.descriptors_max,
-            ),
+            committer: Committer::new(options.journal, Arc::clone(&disk)),
+            maintenance: Maintenance::new(now, options.checkpoint_interval_ms, options.retention_interval_ms),
             readers: ReaderPool::start("reader", options.reader_threads).map_err(OpenError::Thread)?,
             admin: ReaderPool::start("admin", usize::from(options.has_threads()))
                 .map_err(OpenError::Thread)?,

@@ -34,7 +34,7 @@ fn partitions(count: i32) -> Vec<NewPartition> {
 }
 
 fn created(path: &Path, count: i32) -> Arc<LocalStore> {
-    let store = open_threaded(Arc::new(RealDisk), path, Vec::new());
+    let store = open_threaded(Arc::new(RealDisk::default()), path, Vec::new());
     block_on(store.create(partitions(count))).unwrap();
     store
 }
@@ -43,7 +43,7 @@ fn created(path: &Path, count: i32) -> Arc<LocalStore> {
 fn a_second_process_is_refused() {
     let directory = TemporaryDirectory::new();
     let store = created(directory.path(), 1);
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk::default());
     let error = DataDirectory::open(Arc::clone(&disk), directory.path()).unwrap_err();
     assert!(matches!(error, OpenError::Locked { .. }), "{error}");
     block_on(store.close()).unwrap();
@@ -55,7 +55,7 @@ fn a_second_process_is_refused() {
 fn while_a_sync_is_held_its_answer_waits_and_other_partitions_go_on() {
     let directory = TemporaryDirectory::new();
     let gate = Arc::new(Gate::default());
-    let disk: Arc<dyn Disk> = Arc::new(GateDisk { disk: RealDisk, gate: Arc::clone(&gate) });
+    let disk: Arc<dyn Disk> = Arc::new(GateDisk { disk: RealDisk::default(), gate: Arc::clone(&gate) });
     let store = open_threaded(disk, directory.path(), Vec::new());
     block_on(store.create(partitions(2))).unwrap();
     let (held, free) = (store.partition(id(1, 0)).unwrap(), store.partition(id(1, 1)).unwrap());
@@ -87,7 +87,7 @@ fn while_a_sync_is_held_its_answer_waits_and_other_partitions_go_on() {
 fn closing_gives_up_on_a_device_that_does_not_answer() {
     let directory = TemporaryDirectory::new();
     let gate = Arc::new(Gate::default());
-    let disk: Arc<dyn Disk> = Arc::new(GateDisk { disk: RealDisk, gate: Arc::clone(&gate) });
+    let disk: Arc<dyn Disk> = Arc::new(GateDisk { disk: RealDisk::default(), gate: Arc::clone(&gate) });
     let data = DataDirectory::open(Arc::clone(&disk), directory.path()).unwrap();
     let options = LocalOptions { close_timeout_ms: 50, ..LocalOptions::new(Clock::system()) };
     let store = LocalStore::open(data, options).unwrap();
@@ -134,7 +134,7 @@ fn thousands_of_appends_from_many_threads_are_all_there_in_order() {
     });
     block_on(store.close()).unwrap();
     drop(store);
-    let store = open_threaded(Arc::new(RealDisk), directory.path(), partitions(5));
+    let store = open_threaded(Arc::new(RealDisk::default()), directory.path(), partitions(5));
     let ends: i64 = store.partitions().iter().map(|partition| partition.offsets().high_watermark.0).sum();
     assert_eq!(ends as u64, appended.into_inner());
     assert_eq!(store.staged_bytes(), 0);
@@ -257,7 +257,7 @@ fn many_partitions_start_quickly_after_a_clean_stop() {
     block_on(store.close()).unwrap();
     drop(store);
     let start = Instant::now();
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk::default());
     let data = DataDirectory::open(disk, directory.path()).unwrap();
     assert!(data.was_stopped_cleanly());
     let options = LocalOptions { partitions: partitions(COUNT), ..LocalOptions::new(Clock::system()) };

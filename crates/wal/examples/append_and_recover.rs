@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let directory = PathBuf::from(arguments.next().ok_or("usage: append_and_recover DIRECTORY LINE...")?);
     if !directory.exists() {
-        RealDisk.create_directory(&directory)?;
+        RealDisk::default().create_directory(&directory)?;
     }
     let mut wal = recover(&directory)?;
     for line in arguments {
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Scans the whole log: this program keeps no recovery point.
 fn recover(directory: &std::path::Path) -> Result<Wal, Box<dyn Error>> {
     let (format, options) = (Arc::new(SimpleFormat), WalOptions::default());
-    let disk = Arc::new(RealDisk);
+    let disk = Arc::new(RealDisk::default());
     let (wal, report) = Wal::recover(disk, directory.into(), format, options, RecoverFrom::default())?;
     if let Some(cut) = report.cut {
         println!("cut {} bytes ({}), kept as {:?}", cut.bytes, cut.reason, cut.kept_as);

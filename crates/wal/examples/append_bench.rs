@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let directory = PathBuf::from(std::env::args().nth(1).ok_or("usage: append_bench DIRECTORY")?);
     for (name, copied) in [("payload shared", false), ("payload copied", true)] {
         let path = directory.join(if copied { "copied" } else { "shared" });
-        RealDisk.create_directory(&path)?;
+        RealDisk::default().create_directory(&path)?;
         // The first run warms up buffers and the page cache.
         run(&path, copied, ENTRIES_A_WRITE, 8)?;
         let spent = run(&path, copied, ENTRIES_A_WRITE, WRITES)?;
@@ -39,16 +39,16 @@ fn main() -> Result<(), Box<dyn Error>> {
             (spent.staging / count).as_nanos(),
             ((spent.staging + spent.writing) / count).as_nanos()
         );
-        for entry in RealDisk.list(&path)? {
-            RealDisk.remove_file(&path.join(entry.name))?;
+        for entry in RealDisk::default().list(&path)? {
+            RealDisk::default().remove_file(&path.join(entry.name))?;
         }
-        RealDisk.remove_directory(&path)?;
+        RealDisk::default().remove_directory(&path)?;
     }
     Ok(())
 }
 
 fn run(directory: &Path, copied: bool, entries: usize, writes: usize) -> Result<Spent, Box<dyn Error>> {
-    let (disk, format) = (Arc::new(RealDisk), Arc::new(SimpleFormat));
+    let (disk, format) = (Arc::new(RealDisk::default()), Arc::new(SimpleFormat));
     // Logs in one directory: each run begins at an offset of its own.
     let base = Offset(i64::try_from(writes)? << 32);
     let mut wal = Wal::create(disk, directory.into(), format, WalOptions::default(), base);

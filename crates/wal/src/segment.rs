@@ -60,7 +60,7 @@ impl Segment {
         self.place.segment_path(self.base_offset)
     }
 
-    /// The open file; opened for reading when it is not open.
+    /// The open file; opened for reading when it is not open, and then kept open unless the disk is short of descriptors.
     ///
     /// # Errors
     /// What opening says; `NotFound` when the segment was removed and its file unlinked before anybody opened it.
@@ -77,8 +77,15 @@ impl Segment {
             }
             result => result?,
         };
-        *handle = Some(Handle { file: file.clone(), writable: false });
+        if self.retired.load(Ordering::Relaxed) || !self.place.disk.is_short_of_descriptors() {
+            *handle = Some(Handle { file: file.clone(), writable: false });
+        }
         Ok(file)
+    }
+
+    /// Whether reading it now takes no descriptor that others may need: it is open, or the disk has plenty.
+    pub fn is_open_or_may_be(&self) -> bool {
+        self.lock().is_some() || !self.place.disk.is_short_of_descriptors()
     }
 
     /// The open file, if it is open.
@@ -96,6 +103,13 @@ impl Segment {
             *handle = None;
         }
         closes
+    }
+
+    /// As [`Segment::release`], where the disk is short of descriptors.
+    pub(crate) fn release_if_short(&self) {
+        if self.place.disk.is_short_of_descriptors() {
+            self.release();
+        }
     }
 
     /// The bytes `from..to` of the file; empty when `to` is not above `from`.
@@ -156,6 +170,8 @@ impl Segment {
         let file = self.writable_file()?;
         file.set_length(end.0).map_err(DiskError::at(Operation::SetLength, &self.path()))?;
         self.set_reserved(false);
+        drop(file);
+        self.release_if_short();
         Ok(true)
     }
 

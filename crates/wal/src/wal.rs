@@ -187,8 +187,9 @@ impl Wal {
     }
 
     fn fits(&self, chunk: &Chunk, size: u64) -> bool {
+        let runs_max = if self.place.disk.is_short_of_descriptors() { 1 } else { RUNS_MAX };
         let room = chunk.bytes.saturating_add(size) <= self.options.max_write_bytes;
-        chunk.is_empty() || (room && chunk.runs.len() < RUNS_MAX)
+        chunk.is_empty() || (room && chunk.runs.len() < runs_max)
     }
 
     /// Lets the next staged entry begin a new segment. Without effect while the active one is empty.
@@ -308,8 +309,11 @@ impl Wal {
                 self.filed = self.filed.max(if all { self.written } else { job.end });
                 self.synced = self.synced.max(self.filed);
                 self.recent_bytes = job.bytes;
-                job.unsynced.clear();
                 job.files.clear();
+                for Unsynced { segment, file } in job.unsynced.drain(..) {
+                    drop(file);
+                    segment.release_if_short();
+                }
                 self.spare_lists = (job.unsynced, job.files);
             }
             Err(error) => {

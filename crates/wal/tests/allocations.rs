@@ -26,8 +26,13 @@ impl Bench {
         let directory = std::env::temp_dir().join(format!("highwater-wal-{name}-{}", std::process::id()));
         std::fs::create_dir(&directory).unwrap();
         let options = WalOptions::default();
-        let wal =
-            Wal::create(Arc::new(RealDisk), directory.clone(), Arc::new(SimpleFormat), options, Offset(0));
+        let wal = Wal::create(
+            Arc::new(RealDisk::default()),
+            directory.clone(),
+            Arc::new(SimpleFormat),
+            options,
+            Offset(0),
+        );
         let payload = Bytes::from(vec![1; 200]);
         let header =
             SimpleFormat::header(Offset(0), 1, LeaderEpoch::ZERO, Timestamp::NONE, &payload).unwrap();

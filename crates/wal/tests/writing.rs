@@ -325,6 +325,31 @@ fn a_descriptor_with_unsynced_bytes_is_never_closed() {
 }
 
 #[test]
+fn while_descriptors_are_short_files_are_open_only_as_long_as_they_are_needed() {
+    let disk = new_disk(1);
+    disk.set_descriptor_limits(Some((0, usize::MAX)));
+    let mut wal = create(&disk, options(150));
+    stage_many(&mut wal, 5, 68);
+    while wal.staged_bytes() > 0 {
+        write(&mut wal).unwrap();
+    }
+    assert!(wal.segments().len() > 2);
+    let is_open =
+        |wal: &highwater_wal::Wal| wal.segments().iter().any(|segment| segment.cached_file().is_some());
+    assert!(wal.segments().iter().all(|segment| !segment.release()), "unsynced bytes keep theirs");
+    let job = wal.begin_sync().unwrap();
+    let result = job.run();
+    wal.end_sync(job, result);
+    assert!(!is_open(&wal), "synced");
+    let range = wal.segments()[0].range(Position(0), Position(100)).unwrap();
+    assert_eq!(range.read().unwrap().len(), 100);
+    assert!(!is_open(&wal), "a read keeps its own");
+    disk.set_descriptor_limits(None);
+    assert_eq!(read_all(&wal).len(), 5);
+    assert!(is_open(&wal), "there are plenty again");
+}
+
+#[test]
 fn a_clean_stop_leaves_files_that_end_at_their_last_entry() {
     let disk = new_disk(1);
     let mut wal = create(&disk, options(300));

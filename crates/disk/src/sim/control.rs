@@ -139,6 +139,12 @@ impl SimDisk {
         self.shared.lock().capacity = bytes;
     }
 
+    /// Makes the disk short of descriptors while `budget` files or more are open, and opening fail (EMFILE) while `max` are;
+    /// `None` lifts both bounds.
+    pub fn set_descriptor_limits(&self, limits: Option<(usize, usize)>) {
+        self.shared.lock().descriptor_limits = limits;
+    }
+
     /// Cuts a write short once in `count` times on average; 0: never.
     pub fn set_short_writes(&self, one_in: u64) {
         self.shared.lock().faults.short_writes_one_in = one_in;
@@ -231,6 +237,11 @@ impl SimDisk {
     /// How many operations that change something were begun since the last restart.
     pub fn operations(&self) -> u64 {
         self.shared.lock().operations
+    }
+
+    /// How many files are open.
+    pub fn open_files(&self) -> usize {
+        self.shared.lock().open_files()
     }
 
     /// What happened since the last call.

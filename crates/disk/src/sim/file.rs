@@ -18,6 +18,7 @@ const SIZE_WITHOUT_BOUND: u64 = 1 << 40;
 impl Disk for SimDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
         let mut world = self.shared.lock();
+        world.check_descriptor_left()?;
         let node = match world.lookup(path) {
             Ok(_) if mode == OpenMode::CreateNew => Err(io::ErrorKind::AlreadyExists.into()),
             Ok(node) => world.check_read(Operation::Open, path).map(|()| node),
@@ -39,6 +40,7 @@ impl Disk for SimDisk {
 
     fn open_device(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         let mut world = self.shared.lock();
+        world.check_descriptor_left()?;
         let node = world.lookup(path)?;
         world.check_read(Operation::Open, path)?;
         world.file(node)?;
@@ -92,6 +94,10 @@ impl Disk for SimDisk {
             total: world.capacity.unwrap_or(SIZE_WITHOUT_BOUND),
             free: world.free().unwrap_or(SIZE_WITHOUT_BOUND),
         })
+    }
+
+    fn is_short_of_descriptors(&self) -> bool {
+        self.shared.lock().is_short_of_descriptors()
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct World {
     pub(super) random: Random,
     pub(super) faults: Faults,
     pub(super) capacity: Option<u64>,
+    /// Open files from which on the disk is short of descriptors, and beyond which none is opened.
+    pub(super) descriptor_limits: Option<(usize, usize)>,
     pub(super) operations: u64,
     pub(super) crashed: bool,
     pub(super) trace: Vec<String>,
@@ -71,6 +73,7 @@ impl World {
             random: Random::new(seed),
             faults: Faults::default(),
             capacity: None,
+            descriptor_limits: None,
             operations: 0,
             crashed: false,
             trace: Vec::new(),
@@ -341,6 +344,21 @@ impl World {
     }
 
     // --- descriptors and write-back -------------------------------------------------------------------------------
+
+    pub(super) fn open_files(&self) -> usize {
+        self.descriptors.len()
+    }
+
+    pub(super) fn is_short_of_descriptors(&self) -> bool {
+        self.descriptor_limits.is_some_and(|(budget, _)| self.descriptors.len() >= budget)
+    }
+
+    pub(super) fn check_descriptor_left(&self) -> io::Result<()> {
+        match self.descriptor_limits {
+            Some((_, max)) if self.descriptors.len() >= max => Err(rustix::io::Errno::MFILE.into()),
+            _ => Ok(()),
+        }
+    }
 
     pub(super) fn open(&mut self, node: NodeId) -> u64 {
         self.next_descriptor += 1;

@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &Repair, out: &mut dyn Write) -> io::Result<bool> {
 }
 
 fn inspect(path: &Path) -> io::Result<Inspection> {
-    let inspection = Inspection::open(Arc::new(RealDisk), path).map_err(other)?;
+    let inspection = Inspection::open(Arc::new(RealDisk::default()), path).map_err(other)?;
     if !inspection.is_data_directory() {
         return Err(files::named(path)(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -84,7 +84,7 @@ fn inspect(path: &Path) -> io::Result<Inspection> {
 
 /// Sets right whatever can be.
 fn act(path: &Path, arguments: &Repair, out: &mut dyn Write) -> io::Result<()> {
-    let mut repair = Repairing::open(Arc::new(RealDisk), path).map_err(other)?;
+    let mut repair = Repairing::open(Arc::new(RealDisk::default()), path).map_err(other)?;
     if arguments.rebuild_metadata {
         repair.rebuild_metadata().map_err(other)?;
     }

@@ -76,7 +76,8 @@ fn verdict(inspection: &Inspection, damage: usize) -> String {
 pub(super) fn inspect(directory: &Path) -> io::Result<(Inspection, Option<String>)> {
     let whole = directory.canonicalize().map_err(files::named(directory))?;
     let open = |path: &Path| {
-        Inspection::open(Arc::new(RealDisk), path).map_err(|error| io::Error::other(error.to_string()))
+        Inspection::open(Arc::new(RealDisk::default()), path)
+            .map_err(|error| io::Error::other(error.to_string()))
     };
     let inspection = open(&whole)?;
     if inspection.is_data_directory() {

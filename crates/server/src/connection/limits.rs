@@ -21,6 +21,11 @@ struct Counts {
 /// Descriptors that connections leave to the store, whose files need some at any time: an eighth, within these bounds.
 const RESERVED: std::ops::RangeInclusive<u64> = 32..=1024;
 
+/// Open files from which on the store keeps none open that it does not need at the moment: half of the process's descriptors.
+pub(crate) fn store_descriptors(limit: u64) -> usize {
+    usize::try_from(limit / 2).unwrap_or(usize::MAX)
+}
+
 /// Whether a connection may have this descriptor, where the process may have so many (`ulimit -n`; `None` is no limit). The
 /// system gives the lowest that is free: a high one says that few are left.
 pub(crate) fn leaves_descriptors(descriptor: i32, limit: Option<u64>) -> bool {
@@ -100,6 +105,11 @@ mod tests {
         assert!(leaves_descriptors(98_975, Some(100_000)) && !leaves_descriptors(98_976, Some(100_000)));
         assert!(leaves_descriptors(67, Some(100)) && !leaves_descriptors(68, Some(100)));
         assert!(!leaves_descriptors(0, Some(16)));
+    }
+
+    #[test]
+    fn the_store_leaves_half_of_the_descriptors_to_everything_else() {
+        assert_eq!((store_descriptors(256), store_descriptors(1024)), (128, 512));
     }
 
     #[test]

@@ -249,7 +249,12 @@ impl Fetch {
         };
         let outcome = partition.read(request).await.map_err(|error| error_code::of_read(&error))?;
         if outcome.records.is_empty() {
-            let skipped = left == 0 || (!at_least_one_batch && left < params.max_bytes);
+            // There was no room for it, or no descriptor: an answer holds the files open that it is sent from.
+            let end = match self.limits.isolation {
+                Isolation::ReadCommitted => outcome.offsets.last_stable_offset,
+                Isolation::ReadUncommitted => outcome.offsets.high_watermark,
+            };
+            let skipped = left == 0 || (!at_least_one_batch && params.fetch_offset < end);
             return Ok(Found::Nothing { offsets: outcome.offsets, skipped });
         }
         Ok(Found::Records(outcome))

@@ -161,9 +161,11 @@ impl Journal {
     }
 
     /// The batch to be filled by a round of so many partitions, which gives it back; `None` when they are synced by themselves.
-    pub(crate) fn lend(&self, partitions: usize) -> Option<Batch> {
+    /// What is in the journal keeps the files of its partitions open.
+    pub(crate) fn lend(&self, partitions: usize, disk: &dyn Disk) -> Option<Batch> {
         let mut state = self.lock();
-        let ready = state.phase == Phase::Ready && partitions >= self.options.partitions_min;
+        let wanted = partitions >= self.options.partitions_min && !disk.is_short_of_descriptors();
+        let ready = state.phase == Phase::Ready && wanted;
         ready.then(|| std::mem::take(&mut state.filled))
     }
 

@@ -33,7 +33,7 @@ fn time_to_open_a_million_records_after_a_crash() {
     let directory = std::env::temp_dir().join(format!("highwater-meta-{}", std::process::id()));
     std::fs::create_dir(&directory).unwrap();
     let path = directory.join("meta.redb");
-    let open = |path: &Path| MetaCore::open(Arc::new(RealDisk) as Arc<dyn Disk>, path).unwrap();
+    let open = |path: &Path| MetaCore::open(Arc::new(RealDisk::default()) as Arc<dyn Disk>, path).unwrap();
     let mut core = open(&path);
     for chunk in (0..RECORDS).collect::<Vec<_>>().chunks(50_000) {
         core.commit_encoded(&[chunk.iter().map(|index| record(*index)).collect()]).unwrap();

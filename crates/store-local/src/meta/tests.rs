@@ -367,7 +367,7 @@ fn a_link_that_leads_nowhere_is_refused_and_stays() {
     std::fs::create_dir_all(&directory).unwrap();
     let path = directory.join(FILE);
     std::os::unix::fs::symlink(directory.join("away"), &path).unwrap();
-    let opened = MetaCore::open(Arc::new(highwater_disk::RealDisk) as Arc<dyn Disk>, &path);
+    let opened = MetaCore::open(Arc::new(highwater_disk::RealDisk::default()) as Arc<dyn Disk>, &path);
     let stays = path.is_symlink();
     std::fs::remove_dir_all(&directory).unwrap();
     assert!(matches!(opened, Err(MetaError::Failed(cause)) if cause.contains(FILE)));

@@ -225,8 +225,10 @@ impl LocalPartition {
         inner.unsynced = inner.unsynced.saturating_sub(std::mem::take(&mut inner.sync_covers));
         let offsets = log.offsets();
         let due = log.sync_due(self.shared.clock.now());
+        // What was written during the sync keeps its descriptor.
+        let costly = end.offset < log.written_end().offset && self.shared.disk.is_short_of_descriptors();
         self.publish(inner, wakers);
-        let wanted = self.waiters().want_sync();
+        let wanted = self.waiters().want_sync() || costly;
         let slot =
             SyncedEnd { end, leader_epoch: offsets.leader_epoch, log_start_offset: offsets.log_start_offset };
         (Some(slot), self.take_due(due) || wanted)

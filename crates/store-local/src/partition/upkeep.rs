@@ -105,6 +105,21 @@ impl LocalPartition {
         self.lock().log.as_ref().map_or_else(Vec::new, |log| log.segments().to_vec())
     }
 
+    /// Closes its files that are not in use, and has those synced that have to be before.
+    pub(crate) fn release_descriptors(&self) {
+        let (segments, unsynced) = {
+            let inner = self.lock();
+            let Some(log) = &inner.log else { return };
+            (log.segments().to_vec(), log.filed_end() < log.written_end())
+        };
+        for segment in segments {
+            segment.release();
+        }
+        if unsynced {
+            self.request_sync();
+        }
+    }
+
     /// The sealed segments of its log, as long as it serves.
     pub(crate) fn sealed_segments(&self) -> Vec<SealedSegment> {
         let inner = self.lock();

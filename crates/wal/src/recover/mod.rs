@@ -140,6 +140,7 @@ impl Wal {
             // What was reserved behind its end before a crash is not known.
             active.set_reserved(!from.clean);
         }
+        wal.segments.iter().for_each(|segment| segment.release_if_short());
         Ok((wal, report))
     }
 }

@@ -55,7 +55,7 @@ impl FileArguments {
     /// # Errors
     /// What the file system says; `AlreadyExists`.
     pub(super) fn create(&self) -> io::Result<LogFile> {
-        let file = RealDisk.open(&self.file, OpenMode::CreateNew)?;
+        let file = RealDisk::default().open(&self.file, OpenMode::CreateNew)?;
         if let Some(ring) = self.ring {
             let chunk = vec![0xa5; FILL_BYTES];
             for position in (0..ring).step_by(FILL_BYTES) {

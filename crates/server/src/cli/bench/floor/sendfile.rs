@@ -81,7 +81,7 @@ pub(super) fn start(
 
 /// Writes batches one behind the other, with their offsets.
 fn fill(path: &std::path::Path, batch: &Prebuilt, count: u64) -> io::Result<Arc<dyn File>> {
-    let file = RealDisk.open(path, OpenMode::CreateNew)?;
+    let file = RealDisk::default().open(path, OpenMode::CreateNew)?;
     let mut header = *batch.bytes.first_chunk().ok_or(io::ErrorKind::InvalidData)?;
     let records = batch.bytes.get(header.len()..).unwrap_or_default();
     for number in 0..count {
