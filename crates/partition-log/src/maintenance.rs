@@ -26,6 +26,8 @@ const FLUSH_BYTES: u64 = 64 << 20;
 const SNAPSHOTS_KEPT: usize = 2;
 /// Segments of which one job learns the largest timestamp.
 const LEARN_MAX: usize = 16;
+/// Index files that are open together: of many small segments there are many.
+const FILES_AT_ONCE: usize = 16;
 
 /// Suffix of Kafka's producer snapshots.
 pub(crate) const SNAPSHOT: &str = "snapshot";
@@ -85,13 +87,15 @@ impl MaintenanceJob {
 impl Flush {
     fn run(&self) -> Result<(), DiskError> {
         let (disk, directory) = (self.source.disk.as_ref(), &self.source.directory);
-        let mut written = Vec::new();
-        for tail in &self.tails {
-            let path = files::path(directory, tail.base_offset, tail.suffix);
-            written.push((files::write_tail(disk, &path, tail.position, &tail.bytes)?, path));
-        }
-        for (file, path) in &written {
-            file.sync_data().map_err(DiskError::at(Operation::Sync, path))?;
+        for tails in self.tails.chunks(FILES_AT_ONCE) {
+            let mut written = Vec::with_capacity(tails.len());
+            for tail in tails {
+                let path = files::path(directory, tail.base_offset, tail.suffix);
+                written.push((files::write_tail(disk, &path, tail.position, &tail.bytes)?, path));
+            }
+            for (file, path) in &written {
+                file.sync_data().map_err(DiskError::at(Operation::Sync, path))?;
+            }
         }
         for (base_offset, bytes) in &self.aborted {
             files::replace(disk, &files::path(directory, *base_offset, TXN_INDEX), bytes)?;
