@@ -584,6 +584,8 @@ impl Run {
         }
         // A stricter policy stays in force when its commit fails: the next start may find it all the same.
         let committed = self.commit(stack, vec![MetaChange::Put(record)])?;
+        // What is answered by now promises what the policy before did.
+        self.look_at_answers()?;
         if committed || tightens {
             self.configure(stack, &ids, &config);
         }
