@@ -146,40 +146,32 @@ async def attack_unread_answers(target):
     await target.crowd(target.count, member)
 
 
-async def attack_pipelining(target):
-    """Sends requests without end and reads the answers: as much work as the broker will take."""
-    requests = frames.api_versions() * 50
+async def without_end(target, request, at_once):
+    """Sends a request so many times at once, again and again, without waiting, and reads the answers."""
+    requests = request * at_once
 
     async def member(number):
         with await target.connect(number) as raw:
             async def send():
                 while True:
                     await loop().sock_sendall(raw, requests)
-                    target.counted["requests"] += 50
+                    target.counted["requests"] += at_once
             sending = asyncio.ensure_future(send())
             try:
                 await until_closed(raw)
             finally:
                 sending.cancel()
     await target.crowd(target.count, member)
+
+
+async def attack_pipelining(target):
+    """Sends requests without end and reads the answers: as much work as the broker will take."""
+    await without_end(target, frames.api_versions(), 50)
 
 
 async def attack_pipelined_produce(target):
     """Appends 16 KB batches without waiting for an answer."""
-    requests = frames.produce(QUIET_TOPIC, frames.batch(16_000)) * 8
-
-    async def member(number):
-        with await target.connect(number) as raw:
-            async def send():
-                while True:
-                    await loop().sock_sendall(raw, requests)
-                    target.counted["requests"] += 8
-            sending = asyncio.ensure_future(send())
-            try:
-                await until_closed(raw)
-            finally:
-                sending.cancel()
-    await target.crowd(target.count, member)
+    await without_end(target, frames.produce(QUIET_TOPIC, frames.batch(16_000)), 8)
 
 
 async def attack_large_requests(target):

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::path::Path;
 
-use highwater_disk::{Disk, DiskError, OpenMode, Operation, write_all_at};
+use highwater_disk::{Disk, DiskError, File, OpenMode, Operation, write_all_at};
 
 /// Reads a file, at most `size_max` bytes of it; `None` when it does not exist. Memory grows with what is read, not
 /// with what the file system claims.
@@ -29,6 +29,20 @@ pub(crate) fn read_bounded(
     }
     bytes.truncate(size_max);
     Ok(Some(bytes))
+}
+
+/// Reads until the buffer is full or the file ends; how many bytes there were.
+pub(crate) fn read_full(file: &dyn File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, position + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// Replaces `<directory>/<name>` by `bytes`: after a crash it is the old or the new content, whole. Durable when this

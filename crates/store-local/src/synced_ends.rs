@@ -29,6 +29,7 @@ use highwater_types::{LeaderEpoch, Offset, TopicId, TopicIdPartition};
 use highwater_wal::LogPoint;
 
 use crate::checkpoint::{get_point, put_point};
+use crate::files::read_full;
 
 pub(crate) const NAME: &str = "synced-ends";
 const MAGIC: [u8; 4] = *b"HWS1";
@@ -166,15 +167,7 @@ fn read_slots(file: &dyn File, mut visit: impl FnMut(u64, &[u8; SLOT_SIZE])) -> 
     let mut buffer = vec![0; READ_SIZE];
     let mut slot = 0;
     while slot < SLOTS_MAX {
-        let mut filled = 0;
-        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match file.read_at(rest, slot * SLOT_SIZE as u64 + filled as u64) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let filled = read_full(file, &mut buffer, slot * SLOT_SIZE as u64)?;
         let (slots, _) = buffer.get(..filled).unwrap_or_default().as_chunks::<SLOT_SIZE>();
         for bytes in slots {
             visit(slot, bytes);

@@ -15,6 +15,7 @@ use highwater_wal::LogPoint;
 
 use super::files::{self as journal_files, NAMES};
 use super::frame::{self, BLOCK, Frame, HEADER_SIZE};
+use crate::files::read_full;
 use crate::{files, layout, threads};
 
 /// What could not be put in its place.
@@ -221,18 +222,4 @@ fn keep(disk: &dyn Disk, directory: &Path, pieces: &Pieces, replayed: &Replayed)
         file.resize(file.len().next_multiple_of(usize::try_from(BLOCK).unwrap_or(1)), 0);
     }
     files::replace(disk, directory, KEPT, &file)
-}
-
-/// Reads until the buffer is full or the file ends.
-fn read_full(file: &dyn File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, position + filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
