@@ -2,7 +2,7 @@
 //! the disk in rounds.
 //!
 //! A *write round* takes each partition that has staged bytes once, in the order in which they became so, until
-//! [`ROUND_BYTES_MAX`] are written; a partition writes at most what its log puts into one job (4 MiB), so that one
+//! [`ROUND_BYTES_MAX`] are written; a partition writes at most what its log puts into one job (1 MiB), so that one
 //! firehose does not stretch everybody's answer. Partitions that were not reached come first in the next round, those
 //! with more to write come last. At the end of the round, everything whose policy wants it is handed to the sync
 //! threads. They sync partitions in parallel, each covering all that its partition has written by then, while the next

@@ -38,7 +38,7 @@ pub struct WalOptions {
     /// Bytes after which a segment is full; default 64 MiB. Any value works: a segment holds at least one entry, and
     /// an entry larger than this has a segment of its own.
     pub segment_bytes: u64,
-    /// Bytes that one write job takes at most, but at least one entry; default 4 MiB.
+    /// Bytes that one write job takes at most, but at least one entry; default 1 MiB.
     pub max_write_bytes: u64,
     /// Whether the next segment's file is prepared in the background ([`Wal::begin_prepare`](crate::Wal)); default
     /// yes.
@@ -47,6 +47,6 @@ pub struct WalOptions {
 
 impl Default for WalOptions {
     fn default() -> Self {
-        Self { segment_bytes: 64 << 20, max_write_bytes: 4 << 20, prepare: true }
+        Self { segment_bytes: 64 << 20, max_write_bytes: 1 << 20, prepare: true }
     }
 }
