@@ -44,11 +44,12 @@ pub(crate) async fn run(
     seats: Seats,
     mut stop: watch::Receiver<bool>,
 ) {
-    let budget = |name: &str| {
+    let bound = |name: &str| {
         let bytes = broker.settings.number(name).unwrap_or(0);
-        Budget::new(u64::try_from(bytes).ok().filter(|bytes| *bytes > 0))
+        u64::try_from(bytes).ok().filter(|bytes| *bytes > 0)
     };
-    let (requests, answers) = (budget("queued.max.request.bytes"), budget("queued.max.response.bytes"));
+    let requests = Budget::with_kept(bound("queued.max.request.bytes"));
+    let answers = Budget::new(bound("queued.max.response.bytes"));
     let deadline = Duration::from_millis(broker.settings.count("shutdown.timeout.ms"));
     broker.metrics.watch_budget(requests.clone());
     let groups = Arc::clone(&broker.groups);

@@ -11,6 +11,9 @@ use std::thread::JoinHandle;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
+/// Threads that take from a worker what is large. More would take the processor from it.
+const HELPERS: usize = 1;
+
 /// The worker threads; dropping it ends them and waits for them.
 #[derive(Debug)]
 pub(crate) struct Workers {
@@ -46,7 +49,7 @@ impl Workers {
         let (stop, stopped) = watch::channel(false);
         let (mut workers, mut threads) = (Vec::new(), Vec::new());
         for _ in 0..count.max(1) {
-            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(HELPERS).build()?;
             workers.push(Worker { handle: runtime.handle().clone(), connections: Arc::default() });
             let mut stopped = stopped.clone();
             let run = move || runtime.block_on(async { drop(stopped.wait_for(|stopped| *stopped).await) });

@@ -5,6 +5,9 @@
 //! all but one, which may overdraw until it was handled: so they never wait for one another, and memory is bounded by the
 //! bound and one request of the largest size. Answers, of which each pays once it is there, have a bound of their own for
 //! the same reason. While somebody waits, the bound is *contended*, and whoever holds a share without hurrying is told.
+//!
+//! A part of the bound is *kept* for clients that have shown to be prompt: they give back soon what they take, and never wait
+//! behind a crowd that does not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,14 +16,50 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// What one permit stands for, in bytes: a semaphore counts to 2^29 on small machines.
 const UNIT: u64 = 1024;
+/// The part that is kept for prompt clients, where one is: a quarter.
+const KEPT_DIVISOR: u32 = 4;
+/// Requests that may have room in it at a time, at least.
+const KEPT_REQUESTS: u64 = 16;
 
 /// The bound.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
-    units: u32,
-    semaphore: Option<Arc<Semaphore>>,
+    parts: Option<Parts>,
     overdraft: Arc<Semaphore>,
     demand: Arc<Demand>,
+}
+
+/// A bound's two parts.
+#[derive(Debug, Clone)]
+struct Parts {
+    common: Part,
+    kept: Part,
+}
+
+#[derive(Debug, Clone)]
+struct Part {
+    units: u32,
+    free: Arc<Semaphore>,
+}
+
+impl Part {
+    fn new(units: u32) -> Self {
+        Self { units, free: Arc::new(Semaphore::new(units as usize)) }
+    }
+
+    /// What so many bytes take of it, at most all.
+    fn units_of(&self, bytes: usize) -> u32 {
+        u32::try_from((bytes as u64).div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units)
+    }
+
+    async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        // Never closed.
+        Arc::clone(&self.free).acquire_many_owned(self.units_of(bytes)).await.ok()
+    }
+
+    fn try_take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.free).try_acquire_many_owned(self.units_of(bytes)).ok()
+    }
 }
 
 /// Who waits.
@@ -50,67 +89,84 @@ impl Drop for Waiter<'_> {
 /// What one request or answer holds; dropping it gives it back.
 #[derive(Debug, Default)]
 pub(crate) struct Share {
-    permit: Option<OwnedSemaphorePermit>,
+    common: Option<OwnedSemaphorePermit>,
+    kept: Option<OwnedSemaphorePermit>,
     overdraft: Option<OwnedSemaphorePermit>,
 }
 
 impl Share {
     /// Whether it holds nothing.
     pub(crate) fn is_empty(&self) -> bool {
-        self.permit.is_none() && self.overdraft.is_none()
+        self.common.is_none() && self.kept.is_none() && self.overdraft.is_none()
     }
 }
 
 impl Budget {
     /// A bound of so many bytes; `None` is no bound.
     pub(crate) fn new(bytes: Option<u64>) -> Self {
+        Self::divided(bytes, |_| 0)
+    }
+
+    /// The same, with a part that is kept for prompt clients.
+    pub(crate) fn with_kept(bytes: Option<u64>) -> Self {
+        Self::divided(bytes, |units| units / KEPT_DIVISOR)
+    }
+
+    fn divided(bytes: Option<u64>, kept: impl FnOnce(u32) -> u32) -> Self {
         let units = bytes.map(|bytes| u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX));
-        let units = units.map(|units| units.clamp(1, u32::MAX >> 4));
-        Self {
-            units: units.unwrap_or(0),
-            semaphore: units.map(|units| Arc::new(Semaphore::new(units as usize))),
-            overdraft: Arc::new(Semaphore::new(1)),
-            demand: Arc::default(),
-        }
+        let parts = units.map(|units| units.clamp(1, u32::MAX >> 4)).map(|units| {
+            let kept = kept(units);
+            Parts { common: Part::new(units - kept), kept: Part::new(kept) }
+        });
+        Self { parts, overdraft: Arc::new(Semaphore::new(1)), demand: Arc::default() }
     }
 
     /// Bytes that are held, and how many may be; `None` without a bound.
     pub(crate) fn used(&self) -> Option<(u64, u64)> {
-        let semaphore = self.semaphore.as_ref()?;
-        let limit = u64::from(self.units).saturating_mul(UNIT);
-        let free = (semaphore.available_permits() as u64).saturating_mul(UNIT);
-        Some((limit.saturating_sub(free), limit))
+        let Parts { common, kept } = self.parts.as_ref()?;
+        let limit = (u64::from(common.units) + u64::from(kept.units)).saturating_mul(UNIT);
+        let free = (common.free.available_permits() + kept.free.available_permits()) as u64;
+        Some((limit.saturating_sub(free.saturating_mul(UNIT)), limit))
+    }
+
+    /// The largest request that may have room in the part that is kept for prompt clients; 0 where none is kept.
+    pub(crate) fn kept_request_max(&self) -> usize {
+        let kept = self.parts.as_ref().map_or(0, |parts| u64::from(parts.kept.units).saturating_mul(UNIT));
+        usize::try_from(kept / KEPT_REQUESTS).unwrap_or(usize::MAX)
     }
 
     /// Waits until `share` may hold so many bytes more, in the order of asking. Dropping it leaves `share` as it was.
     pub(crate) async fn grow(&self, share: &mut Share, bytes: usize) {
-        let Some(semaphore) = self.semaphore.as_ref().filter(|_| share.overdraft.is_none()) else { return };
+        self.grow_as(share, bytes, false).await;
+    }
+
+    /// The same for a client that may be prompt: then the kept part is asked too.
+    pub(crate) async fn grow_as(&self, share: &mut Share, bytes: usize, is_prompt: bool) {
+        let Some(Parts { common, kept }) = self.parts.as_ref().filter(|_| share.overdraft.is_none()) else {
+            return;
+        };
         if self.try_grow(share, bytes) {
             return;
         }
-        let units = self.units_of(bytes);
-        // Neither semaphore is ever closed. The first has waiters only while it has no room.
+        let is_prompt = is_prompt && kept.units > 0;
+        if let Some(permit) = kept.try_take(bytes).filter(|_| is_prompt) {
+            add(&mut share.kept, permit);
+            return;
+        }
+        // The common part has waiters only while it has no room.
         let _waiter = Waiter::new(&self.demand);
         tokio::select! {
             biased;
-            permit = Arc::clone(semaphore).acquire_many_owned(units) => {
-                if let Ok(permit) = permit {
-                    share.add(permit);
-                }
-            }
+            Some(permit) = kept.take(bytes), if is_prompt => add(&mut share.kept, permit),
+            Some(permit) = common.take(bytes) => add(&mut share.common, permit),
             overdraft = Arc::clone(&self.overdraft).acquire_owned() => share.overdraft = overdraft.ok(),
         }
     }
 
     /// Lets `share` hold so many bytes more if there is room at once; whether it does.
     pub(crate) fn try_grow(&self, share: &mut Share, bytes: usize) -> bool {
-        let Some(semaphore) = self.semaphore.as_ref() else { return true };
-        let permit = Arc::clone(semaphore).try_acquire_many_owned(self.units_of(bytes));
-        permit.map(|permit| share.add(permit)).is_ok()
-    }
-
-    fn units_of(&self, bytes: usize) -> u32 {
-        u32::try_from((bytes as u64).div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units)
+        let Some(parts) = self.parts.as_ref() else { return true };
+        parts.common.try_take(bytes).map(|permit| add(&mut share.common, permit)).is_some()
     }
 
     /// Resolves as soon as somebody waits.
@@ -125,12 +181,10 @@ impl Budget {
     }
 }
 
-impl Share {
-    fn add(&mut self, permit: OwnedSemaphorePermit) {
-        match &mut self.permit {
-            Some(held) => held.merge(permit),
-            none => *none = Some(permit),
-        }
+fn add(held: &mut Option<OwnedSemaphorePermit>, permit: OwnedSemaphorePermit) {
+    match held {
+        Some(held) => held.merge(permit),
+        none => *none = Some(permit),
     }
 }
 
@@ -156,6 +210,29 @@ mod tests {
         let mut waiting = Box::pin(budget.grow(&mut third, 4 * 1024));
         assert!(!is_ready(waiting.as_mut()));
         drop(first);
+        assert!(is_ready(waiting.as_mut()));
+    }
+
+    #[tokio::test]
+    async fn a_part_is_kept_for_who_is_prompt() {
+        let budget = Budget::with_kept(Some(64 * 1024));
+        assert_eq!(budget.kept_request_max(), 1024);
+        let (mut crowd, mut overdraft) = (Share::default(), Share::default());
+        budget.grow(&mut crowd, 48 * 1024).await;
+        budget.grow(&mut overdraft, 1024).await;
+        let (mut waits, mut first, mut second) = (Share::default(), Share::default(), Share::default());
+        let mut waiting = Box::pin(budget.grow(&mut waits, 1024));
+        assert!(!is_ready(waiting.as_mut()));
+        budget.grow_as(&mut first, 16 * 1024, true).await;
+        assert_eq!(budget.used(), Some((64 * 1024, 64 * 1024)));
+        {
+            let mut next = Box::pin(budget.grow_as(&mut second, 1024, true));
+            assert!(!is_ready(next.as_mut()));
+            drop(first);
+            assert!(is_ready(next.as_mut()));
+        }
+        assert!(!is_ready(waiting.as_mut()), "it is not for everybody");
+        drop(crowd);
         assert!(is_ready(waiting.as_mut()));
     }
 

@@ -1,6 +1,7 @@
 //! Cuts a connection's bytes into frames. A frame's size is checked before anything is kept for it, memory for it is taken from
 //! the budget before it is read, and grows with what arrives. A connection without a begun frame holds no buffer. One that
-//! is slow to fill its frame is closed when others wait for the memory that it holds.
+//! is slow to fill its frame is closed when others wait for the memory that it holds; one that was quick to fill its last goes before
+//! those of which nothing is known. Large frames are read in pieces, between which it is other connections' turn.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -25,6 +26,12 @@ const READ_SIZE_MAX: usize = 64 << 10;
 const READ_SIZE_MIN: usize = 4 << 10;
 /// Room made for a frame once [`SMALL_MAX`] of it have arrived; later as much again as has arrived.
 const ROOM_MIN: usize = 256 << 10;
+/// Address space for a large frame: so many times what has arrived of it, so that little is moved. Memory is what is read into it.
+const SPACE_FACTOR: usize = 8;
+/// Where more than this has arrived it is moved on a thread of its own.
+const MOVED_HERE_MAX: usize = 512 << 10;
+/// Most that one call reads.
+const PIECE_MAX: usize = 256 << 10;
 /// So much of a frame waits for no budget, where it is the only one of its connection: what clients send to stay alive is
 /// never held up by what is large.
 pub(super) const SMALL_MAX: usize = 16 << 10;
@@ -34,6 +41,8 @@ const STALL_MAX: Duration = Duration::from_secs(30);
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 /// How long it may then go on while nobody waits, until it is looked at again.
 const LOOK: Duration = Duration::from_secs(10);
+/// Who fills a large frame within this time, once there is memory for it, is prompt.
+const PROMPT_MAX: Duration = Duration::from_millis(100);
 /// A frame up to this size does not keep the buffer that it came in.
 const COPY_MAX: usize = 4 << 10;
 /// Bytes a second below which a client does not hurry.
@@ -118,16 +127,18 @@ pub(crate) struct FrameReader {
     idle: Option<Duration>,
     /// Room for the beginning of the next frame.
     ahead: usize,
+    /// Whether the last large frame came within [`PROMPT_MAX`].
+    is_prompt: bool,
 }
 
 impl FrameReader {
     /// Frames of at most `limit` bytes; `idle` is how long the next may take to begin.
     pub(crate) fn new(limit: usize, idle: Option<Duration>) -> Self {
-        Self { buffer: BytesMut::new(), limit, idle, ahead: READ_SIZE }
+        Self { buffer: BytesMut::new(), limit, idle, ahead: READ_SIZE, is_prompt: false }
     }
 
     /// The next frame without its size, and what it holds of the budget; `None` when the client closed the connection
-    /// between frames. While replies are due the connection is not idle. Dropping the future loses nothing.
+    /// between frames. While replies are due the connection is not idle. After a dropped future nothing is read any more.
     pub(crate) async fn next(
         &mut self,
         stream: &mut OwnedReadHalf,
@@ -174,13 +185,41 @@ impl FrameReader {
         end: usize,
         (budget, share): (&Budget, &mut Share),
     ) -> Result<(), FrameError> {
+        let is_prompt = std::mem::take(&mut self.is_prompt) && end <= budget.kept_request_max();
         self.fill_room(stream, SMALL_MAX, (budget, share)).await?;
-        budget.grow(share, self.buffer.len().min(end)).await;
+        budget.grow_as(share, self.buffer.len().min(end), is_prompt).await;
+        let mut took = Duration::ZERO;
         while let Some(missing) = end.checked_sub(self.buffer.len()).filter(|missing| *missing > 0) {
             let room = missing.min(self.buffer.len().max(ROOM_MIN));
-            budget.grow(share, room).await;
+            budget.grow_as(share, room, is_prompt).await;
+            self.make_space(room, missing).await?;
+            let began = Instant::now();
             self.fill_room(stream, self.buffer.len().saturating_add(room), (budget, share)).await?;
+            took += began.elapsed();
         }
+        self.is_prompt = took <= PROMPT_MAX;
+        Ok(())
+    }
+
+    /// Makes space for at least `room` bytes more, of `missing` that are still to come.
+    async fn make_space(&mut self, room: usize, missing: usize) -> Result<(), FrameError> {
+        if self.buffer.capacity() - self.buffer.len() >= room {
+            return Ok(());
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        let space = missing.min(buffer.len().saturating_mul(SPACE_FACTOR)).max(room);
+        let mut moved = BytesMut::new();
+        let is_here = buffer.len() <= MOVED_HERE_MAX;
+        let move_all = move || {
+            moved.reserve(buffer.len().saturating_add(space));
+            moved.extend_from_slice(&buffer);
+            moved
+        };
+        self.buffer = if is_here {
+            move_all()
+        } else {
+            tokio::task::spawn_blocking(move_all).await.map_err(io::Error::from)?
+        };
         Ok(())
     }
 
@@ -251,19 +290,22 @@ impl FrameReader {
     /// Reads until so many bytes are there.
     async fn fill_up(&mut self, stream: &mut OwnedReadHalf, wanted: usize) -> Result<(), FrameError> {
         while let Some(missing) = wanted.checked_sub(self.buffer.len()).filter(|missing| *missing > 0) {
-            if self.fill(stream, missing).await? == 0 {
-                return Err(cut_off());
+            match self.fill(stream, missing).await? {
+                0 => return Err(cut_off()),
+                PIECE_MAX if missing > PIECE_MAX => tokio::task::yield_now().await,
+                _ => {}
             }
         }
         Ok(())
     }
 
-    /// Reads what is there, at least a byte unless the client closed and at most `room`; makes room only when something came.
+    /// Reads what is there, at least a byte unless the client closed and at most `room` or [`PIECE_MAX`]; makes room only when
+    /// something came.
     async fn fill(&mut self, stream: &mut OwnedReadHalf, room: usize) -> io::Result<usize> {
         loop {
             stream.readable().await?;
             self.buffer.reserve(room);
-            let mut limited = (&mut self.buffer).limit(room);
+            let mut limited = (&mut self.buffer).limit(room.min(PIECE_MAX));
             let mut reading = pin!(stream.read_buf(&mut limited));
             // Polled, not awaited: nobody waits with the room made. A read that does not fill the room is known to have
             // emptied the socket, so that no second call has to find out.
@@ -415,6 +457,26 @@ mod tests {
                 "{refused:?}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn who_was_prompt_does_not_wait_behind_who_is_slow() {
+        let budget = Budget::with_kept(Some(8 << 20));
+        let (mut client, mut server) = pair().await;
+        let (mut frames, dues) = (FrameReader::new(1 << 20, None), Dues::default());
+        let bytes = frame(&[7; 100_000]);
+        client.write_all(&bytes).await.unwrap();
+        drop(frames.next(&mut server, &budget, &dues).await.unwrap());
+        let (mut all, mut overdraft) = (Share::default(), Share::default());
+        budget.grow(&mut all, 6 << 20).await;
+        budget.grow(&mut overdraft, 1024).await;
+        client.write_all(&bytes).await.unwrap();
+        drop(frames.next(&mut server, &budget, &dues).await.unwrap());
+        let (mut newcomer, mut its_side) = pair().await;
+        newcomer.write_all(&bytes).await.unwrap();
+        let mut unknown = FrameReader::new(1 << 20, None);
+        let waits = timeout(Duration::from_millis(100), unknown.next(&mut its_side, &budget, &dues)).await;
+        assert!(waits.is_err(), "nothing is known of it");
     }
 
     #[tokio::test(start_paused = true)]

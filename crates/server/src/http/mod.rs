@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::broker::Broker;
@@ -38,6 +38,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(120);
 /// Bytes of a request's head.
 const HEAD_SIZE_MAX: usize = 16 << 10;
+/// Looks at the broker at a time, of all that are asked for.
+static LOOKS: Semaphore = Semaphore::const_new(1);
 /// How long accepting pauses after it failed: most likely there are no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -174,7 +176,13 @@ async fn gather(
     look: impl FnOnce(&Broker) -> String + Send + 'static,
 ) -> Option<String> {
     let broker = Arc::clone(broker);
-    tokio::task::spawn_blocking(move || look(&broker)).await.ok()
+    // Never closed. Kept by the look itself, which goes on when nobody waits for it any more.
+    let turn = LOOKS.acquire().await.ok()?;
+    let looking = move || {
+        let _turn = turn;
+        look(&broker)
+    };
+    tokio::task::spawn_blocking(looking).await.ok()
 }
 
 fn failed() -> Response<Full<Bytes>> {
