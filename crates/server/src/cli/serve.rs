@@ -179,7 +179,7 @@ fn raise_descriptor_limit() -> Result<(), ServeError> {
 }
 
 /// Threads for what blocks and has no thread of its own.
-const BLOCKING_THREADS: usize = 16;
+const BLOCKING_THREADS: usize = 2;
 /// Worker threads at most, unless told otherwise.
 const WORKERS_MAX: usize = 4;
 

@@ -100,6 +100,7 @@ pub(crate) async fn run(broker: Arc<Broker>, listener: TcpListener, mut stop: wa
             Ok((stream, _)) => {
                 let (broker, answering) = (Arc::clone(&broker), Answering::default());
                 let serving = serve(broker, stream, answering.clone());
+                places.room().await;
                 // Who takes longer is cut off.
                 let serving = tokio::time::timeout(CONNECTION_TIMEOUT, serving);
                 places.take(connections.spawn(async { drop(serving.await) }), answering);

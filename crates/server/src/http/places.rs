@@ -1,10 +1,15 @@
-//! The places of connections. There are a few; a newcomer always gets one, and the oldest that is not being answered goes.
+//! The places of connections. There are a few; a newcomer always gets one, and the oldest that is not being answered goes, once it
+//! has had the time to ask.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::task::AbortHandle;
+use tokio::time::{Duration, Instant};
+
+/// Time in which a client that has connected sends its request.
+const TIME_TO_ASK: Duration = Duration::from_millis(20);
 
 /// Whether a connection's request is being answered just now.
 #[derive(Debug, Clone, Default)]
@@ -31,8 +36,15 @@ impl Drop for Begun {
 /// The connections, the oldest first.
 #[derive(Debug)]
 pub(super) struct Places {
-    taken: VecDeque<(AbortHandle, Answering)>,
+    taken: VecDeque<Taken>,
     max: usize,
+}
+
+#[derive(Debug)]
+struct Taken {
+    connection: AbortHandle,
+    answering: Answering,
+    since: Instant,
 }
 
 impl Places {
@@ -41,16 +53,31 @@ impl Places {
         Self { taken: VecDeque::new(), max }
     }
 
+    /// Waits until a newcomer drives out nobody who has just come.
+    pub(super) async fn room(&mut self) {
+        self.forget_finished();
+        if let Some(oldest) = self.oldest().and_then(|index| self.taken.get(index)) {
+            tokio::time::sleep_until(oldest.since + TIME_TO_ASK).await;
+        }
+    }
+
     /// Gives a place to a newcomer.
     pub(super) fn take(&mut self, connection: AbortHandle, answering: Answering) {
-        self.taken.retain(|(connection, _)| !connection.is_finished());
-        if self.taken.len() >= self.max {
-            let idle = self.taken.iter().position(|(_, answering)| !answering.0.load(Ordering::Relaxed));
-            if let Some((oldest, _)) = self.taken.remove(idle.unwrap_or(0)) {
-                oldest.abort();
-            }
+        self.forget_finished();
+        if let Some(oldest) = self.oldest().and_then(|index| self.taken.remove(index)) {
+            oldest.connection.abort();
         }
-        self.taken.push_back((connection, answering));
+        self.taken.push_back(Taken { connection, answering, since: Instant::now() });
+    }
+
+    fn forget_finished(&mut self) {
+        self.taken.retain(|taken| !taken.connection.is_finished());
+    }
+
+    /// Which of them has to go for a newcomer; `None` while there are places.
+    fn oldest(&self) -> Option<usize> {
+        let is_idle = |taken: &Taken| !taken.answering.0.load(Ordering::Relaxed);
+        (self.taken.len() >= self.max).then(|| self.taken.iter().position(is_idle).unwrap_or(0))
     }
 }
 
@@ -78,5 +105,23 @@ mod tests {
         let _sixth = come(false);
         assert!(oldest.await.unwrap_err().is_cancelled());
         assert!(!fourth.is_finished());
+    }
+    #[tokio::test(start_paused = true)]
+    async fn nobody_goes_before_it_could_ask() {
+        let mut places = Places::new(1);
+        let connection = tokio::spawn(std::future::pending::<()>());
+        places.room().await;
+        places.take(connection.abort_handle(), Answering::default());
+        let began = Instant::now();
+        places.room().await;
+        assert_eq!(began.elapsed(), TIME_TO_ASK);
+        places.room().await;
+        assert_eq!(began.elapsed(), TIME_TO_ASK, "it has had its time");
+        assert!(!connection.is_finished());
+        connection.abort();
+        assert!(connection.await.unwrap_err().is_cancelled());
+        places.take(tokio::spawn(std::future::pending::<()>()).abort_handle(), Answering::default());
+        places.room().await;
+        assert_eq!(began.elapsed(), 2 * TIME_TO_ASK);
     }
 }
