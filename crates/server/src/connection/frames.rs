@@ -3,20 +3,17 @@
 //! is slow to fill its frame is closed when others wait for the memory that it holds; one that was quick to fill its last goes before
 //! those of which nothing is known. Large frames are read in pieces, between which it is other connections' turn.
 
-use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use highwater_wire::frame::FrameSize;
-use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant, timeout};
 
 use super::budget::{Budget, Share};
+use super::buffer::Buffer;
 
 /// Room for what arrives next, when nothing is known of it.
 const READ_SIZE: usize = 16 << 10;
@@ -26,10 +23,6 @@ const READ_SIZE_MAX: usize = 64 << 10;
 const READ_SIZE_MIN: usize = 4 << 10;
 /// Room made for a frame once [`SMALL_MAX`] of it have arrived; later as much again as has arrived.
 const ROOM_MIN: usize = 256 << 10;
-/// Address space for a large frame: so many times what has arrived of it, so that little is moved. Memory is what is read into it.
-const SPACE_FACTOR: usize = 8;
-/// Where more than this has arrived it is moved on a thread of its own.
-const MOVED_HERE_MAX: usize = 512 << 10;
 /// Most that one call reads.
 const PIECE_MAX: usize = 256 << 10;
 /// So much of a frame waits for no budget, where it is the only one of its connection: what clients send to stay alive is
@@ -122,7 +115,7 @@ impl Drop for Due<'_> {
 /// What was read and not yet cut.
 #[derive(Debug)]
 pub(crate) struct FrameReader {
-    buffer: BytesMut,
+    buffer: Buffer,
     limit: usize,
     idle: Option<Duration>,
     /// Room for the beginning of the next frame.
@@ -134,7 +127,7 @@ pub(crate) struct FrameReader {
 impl FrameReader {
     /// Frames of at most `limit` bytes; `idle` is how long the next may take to begin.
     pub(crate) fn new(limit: usize, idle: Option<Duration>) -> Self {
-        Self { buffer: BytesMut::new(), limit, idle, ahead: READ_SIZE, is_prompt: false }
+        Self { buffer: Buffer::default(), limit, idle, ahead: READ_SIZE, is_prompt: false }
     }
 
     /// The next frame without its size, and what it holds of the budget; `None` when the client closed the connection
@@ -150,7 +143,7 @@ impl FrameReader {
                 return if self.buffer.is_empty() { Ok(None) } else { Err(cut_off()) };
             }
         }
-        let prefix = self.buffer.first_chunk().copied().unwrap_or_default();
+        let prefix = self.buffer.bytes().first_chunk().copied().unwrap_or_default();
         let size =
             FrameSize::check(prefix, self.limit).map_err(|error| FrameError::Refused(error.to_string()))?.0;
         self.look_ahead(FrameSize::PREFIX + size);
@@ -192,7 +185,7 @@ impl FrameReader {
         while let Some(missing) = end.checked_sub(self.buffer.len()).filter(|missing| *missing > 0) {
             let room = missing.min(self.buffer.len().max(ROOM_MIN));
             budget.grow_as(share, room, is_prompt).await;
-            self.make_space(room, missing).await?;
+            self.buffer.make_space(room, missing).await?;
             let began = Instant::now();
             self.fill_room(stream, self.buffer.len().saturating_add(room), (budget, share)).await?;
             took += began.elapsed();
@@ -201,36 +194,10 @@ impl FrameReader {
         Ok(())
     }
 
-    /// Makes space for at least `room` bytes more, of `missing` that are still to come.
-    async fn make_space(&mut self, room: usize, missing: usize) -> Result<(), FrameError> {
-        if self.buffer.capacity() - self.buffer.len() >= room {
-            return Ok(());
-        }
-        let buffer = std::mem::take(&mut self.buffer);
-        let space = missing.min(buffer.len().saturating_mul(SPACE_FACTOR)).max(room);
-        let mut moved = BytesMut::new();
-        let is_here = buffer.len() <= MOVED_HERE_MAX;
-        let move_all = move || {
-            moved.reserve(buffer.len().saturating_add(space));
-            moved.extend_from_slice(&buffer);
-            moved
-        };
-        self.buffer = if is_here {
-            move_all()
-        } else {
-            tokio::task::spawn_blocking(move_all).await.map_err(io::Error::from)?
-        };
-        Ok(())
-    }
-
     /// Takes the frame off the buffer. A short one is copied: it may live long, and the buffer with it.
     fn cut(&mut self, end: usize) -> Bytes {
-        let mut frame = self.buffer.split_to(end.min(self.buffer.len()));
-        if self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
-        }
-        let payload = frame.split_off(FrameSize::PREFIX);
-        if payload.len() <= COPY_MAX { Bytes::copy_from_slice(&payload) } else { payload.freeze() }
+        let payload = self.buffer.cut(end).slice(FrameSize::PREFIX..);
+        if payload.len() <= COPY_MAX { Bytes::copy_from_slice(&payload) } else { payload }
     }
 
     /// Whether bytes behind the last frame are here.
@@ -304,21 +271,10 @@ impl FrameReader {
     async fn fill(&mut self, stream: &mut OwnedReadHalf, room: usize) -> io::Result<usize> {
         loop {
             stream.readable().await?;
-            self.buffer.reserve(room);
-            let mut limited = (&mut self.buffer).limit(room.min(PIECE_MAX));
-            let mut reading = pin!(stream.read_buf(&mut limited));
-            // Polled, not awaited: nobody waits with the room made. A read that does not fill the room is known to have
-            // emptied the socket, so that no second call has to find out.
-            let read = poll_fn(|context| {
-                Poll::Ready(match reading.as_mut().poll(context) {
-                    Poll::Ready(read) => Some(read),
-                    Poll::Pending => None,
-                })
-            });
-            match read.await {
+            // A read that does not fill the room is known to have emptied the socket, so that no second call has to find out.
+            match self.buffer.read(stream, room.min(PIECE_MAX)).await {
                 Some(read) => return read,
-                None if self.buffer.is_empty() => self.buffer = BytesMut::new(),
-                None => {}
+                None => self.buffer.shrink(),
             }
             // Nothing came, although there was something, when this task has used up its turn (tokio's cooperative budget): the
             // socket goes on being readable, and only giving others their turn brings a new one.

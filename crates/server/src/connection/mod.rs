@@ -6,6 +6,7 @@
 //! request it is another connection's turn, so that who pipelines without end is no faster than who waits for answers.
 
 pub(crate) mod budget;
+mod buffer;
 pub(crate) mod frames;
 pub(crate) mod limits;
 pub(crate) mod work;

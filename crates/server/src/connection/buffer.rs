@@ -1,0 +1,175 @@
+//! The bytes of a connection that were read and not yet cut into frames.
+//!
+//! They stand on the heap, except where a frame is large: it gets pages of its own. Of those only the ones that something was read
+//! into take memory, so that there may be more than has arrived and little has to be moved; and the system has them back when the
+//! frame is dropped, whatever else the heap holds.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use memmap2::MmapMut;
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
+
+/// Space for a frame: so many times what has arrived of it.
+const SPACE_FACTOR: usize = 8;
+/// A frame for which there is more space than this has pages of its own.
+const HEAP_MAX: usize = 1 << 20;
+/// Where more than this has arrived it is moved on a thread of its own.
+const MOVED_HERE_MAX: usize = 512 << 10;
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    heap: BytesMut,
+    /// Holds everything, where there are some.
+    pages: Option<Pages>,
+}
+
+/// Pages, the first of which are filled.
+#[derive(Debug)]
+struct Pages {
+    map: MmapMut,
+    filled: usize,
+}
+
+impl AsRef<[u8]> for Pages {
+    fn as_ref(&self) -> &[u8] {
+        self.map.get(..self.filled).unwrap_or_default()
+    }
+}
+
+impl Buffer {
+    /// Bytes that were read.
+    pub(super) fn len(&self) -> usize {
+        self.bytes().len()
+    }
+
+    /// Whether nothing was read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes().is_empty()
+    }
+
+    /// What was read.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.pages.as_ref().map_or(&self.heap, AsRef::as_ref)
+    }
+
+    /// Bytes that there is space for.
+    pub(super) fn capacity(&self) -> usize {
+        self.pages.as_ref().map_or(self.heap.capacity(), |pages| pages.map.len())
+    }
+
+    /// Reads what is there, at most `room` bytes; `None` when nothing is. Small room is made where there is none.
+    pub(super) async fn read(
+        &mut self,
+        stream: &mut OwnedReadHalf,
+        room: usize,
+    ) -> Option<io::Result<usize>> {
+        // Polled, not awaited: nobody waits with room made.
+        match &mut self.pages {
+            None => {
+                self.heap.reserve(room);
+                let mut limited = (&mut self.heap).limit(room);
+                let mut reading = pin!(stream.read_buf(&mut limited));
+                ready(poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await)
+            }
+            Some(pages) => {
+                let end = pages.filled.saturating_add(room).min(pages.map.len());
+                let space = pages.map.get_mut(pages.filled..end).unwrap_or_default();
+                let mut reading = pin!(stream.read(space));
+                let read = ready(poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await);
+                pages.filled += read.as_ref().map_or(0, |read| *read.as_ref().unwrap_or(&0));
+                read
+            }
+        }
+    }
+
+    /// Makes space for at least `room` bytes more, of `missing` that a frame still has to bring. Dropping the future loses what was
+    /// read.
+    ///
+    /// # Errors
+    /// The system gives no pages, or no thread.
+    pub(super) async fn make_space(&mut self, room: usize, missing: usize) -> io::Result<()> {
+        let (arrived, capacity) = (self.len(), self.capacity());
+        if capacity - arrived >= room {
+            return Ok(());
+        }
+        let size = arrived + missing.min(arrived.saturating_mul(SPACE_FACTOR)).max(room);
+        if size <= HEAP_MAX {
+            let mut heap = BytesMut::with_capacity(size);
+            heap.extend_from_slice(self.bytes());
+            *self = Self { heap, pages: None };
+            return Ok(());
+        }
+        let old = std::mem::take(self);
+        let moved = move || -> io::Result<Self> {
+            let mut map = MmapMut::map_anon(size)?;
+            if let Some(space) = map.get_mut(..arrived) {
+                space.copy_from_slice(old.bytes());
+            }
+            Ok(Self { heap: BytesMut::new(), pages: Some(Pages { map, filled: arrived }) })
+        };
+        *self = if arrived <= MOVED_HERE_MAX {
+            moved()
+        } else {
+            tokio::task::spawn_blocking(moved).await.map_err(io::Error::from)?
+        }?;
+        Ok(())
+    }
+
+    /// Takes the first `end` bytes off; of pages, all of them.
+    pub(super) fn cut(&mut self, end: usize) -> Bytes {
+        if let Some(pages) = self.pages.take() {
+            return Bytes::from_owner(pages);
+        }
+        let cut = self.heap.split_to(end.min(self.heap.len())).freeze();
+        self.shrink();
+        cut
+    }
+
+    /// Keeps no space while nothing is there.
+    pub(super) fn shrink(&mut self) {
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+}
+
+fn ready<T>(poll: Poll<T>) -> Option<T> {
+    match poll {
+        Poll::Ready(ready) => Some(ready),
+        Poll::Pending => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_arrived_is_kept_wherever_it_is_moved() {
+        let arrived: Vec<u8> = (0..100_000u32).flat_map(u32::to_be_bytes).collect();
+        let mut buffer = Buffer { heap: BytesMut::from(&arrived[..16 << 10]), pages: None };
+        buffer.make_space(20_000, 20_000).await.unwrap();
+        assert!(buffer.pages.is_none() && buffer.capacity() == (16 << 10) + 20_000);
+        buffer.heap = BytesMut::from(&arrived[..]);
+        // On this thread, then on another.
+        for space in [9 * arrived.len(), 60 << 20] {
+            buffer.make_space(1 << 20, 60 << 20).await.unwrap();
+            assert!(buffer.capacity() <= space, "{}", buffer.capacity());
+            assert_eq!(buffer.bytes(), arrived);
+            if let Some(pages) = &mut buffer.pages {
+                // What is left is taken, as if it had arrived.
+                pages.filled = pages.map.len();
+                buffer.make_space(1, 60 << 20).await.unwrap();
+                buffer.pages.as_mut().unwrap().filled = arrived.len();
+            }
+        }
+        assert_eq!(buffer.cut(arrived.len()), arrived);
+        assert!(buffer.is_empty() && buffer.capacity() == 0);
+    }
+}
