@@ -98,7 +98,7 @@ async fn accept(
                     software: Mutex::new(None),
                 };
                 let Some((worker, seat)) = server.seats.take() else { continue };
-                let held = Held { _place: place, _seat: seat };
+                let held = Held { _place: place, seat };
                 tasks.spawn_on(
                     connection(Arc::clone(&server), stream, Arc::new(info), held, signal.clone()),
                     worker,
@@ -122,21 +122,21 @@ async fn accept(
 /// What a connection gives back at its end.
 struct Held {
     _place: Place,
-    _seat: Seat,
+    seat: Seat,
 }
 
 async fn connection(
     server: Arc<Server>,
     stream: std::net::TcpStream,
     info: Arc<ConnectionInfo>,
-    _held: Held,
+    held: Held,
     stop: watch::Receiver<bool>,
 ) {
     let metrics = &server.shared.broker.metrics;
     metrics.connections_accepted.increment();
     // It is polled by the worker that it was given to.
     match TcpStream::from_std(stream) {
-        Ok(stream) => serve(&server.shared, stream, info, stop).await,
+        Ok(stream) => serve(&server.shared, &held.seat, stream, info, stop).await,
         Err(error) => tracing::warn!(peer = %info.peer, %error, "connection failed"),
     }
     metrics.connections_closed.increment();

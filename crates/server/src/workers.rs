@@ -1,5 +1,6 @@
 //! Worker threads. Each looks after connections of its own, with its own poll of sockets and its own timers, so that an event
-//! wakes the one thread that it is for. Nothing moves between them: a connection stays where it was put.
+//! wakes the one thread that it is for. Nothing moves between them: a connection stays where it was put. Of the connections whose clients
+//! do not wait for answers, a worker has a few in its queue at a time: a request of somebody who asks for little waits for those only.
 //!
 //! Not here: what may wait for the disk (the store's threads), accepting, HTTP and signals (the main thread).
 
@@ -9,10 +10,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 /// Threads that take from a worker what is large. More would take the processor from it.
 const HELPERS: usize = 1;
+
+/// Connections that bring request upon request and are in a worker's queue at a time.
+const BUSY_IN_QUEUE: usize = 4;
+/// Tasks that run before the worker looks for what has arrived meanwhile: who asks for little waits for a few of those that ask for much.
+const TASKS_BETWEEN_LOOKS: u32 = 8;
 
 /// The worker threads; dropping it ends them and waits for them.
 #[derive(Debug)]
@@ -32,12 +38,14 @@ pub(crate) struct Seats {
 struct Worker {
     handle: Handle,
     connections: Arc<AtomicUsize>,
+    turns: Arc<Semaphore>,
 }
 
 /// A connection's seat on a worker; dropping it makes the worker lighter.
 #[derive(Debug)]
 pub(crate) struct Seat {
     connections: Arc<AtomicUsize>,
+    turns: Arc<Semaphore>,
 }
 
 impl Workers {
@@ -49,8 +57,14 @@ impl Workers {
         let (stop, stopped) = watch::channel(false);
         let (mut workers, mut threads) = (Vec::new(), Vec::new());
         for _ in 0..count.max(1) {
-            let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(HELPERS).build()?;
-            workers.push(Worker { handle: runtime.handle().clone(), connections: Arc::default() });
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .max_blocking_threads(HELPERS)
+                .event_interval(TASKS_BETWEEN_LOOKS)
+                .global_queue_interval(TASKS_BETWEEN_LOOKS)
+                .build()?;
+            let turns = Arc::new(Semaphore::new(BUSY_IN_QUEUE));
+            workers.push(Worker { handle: runtime.handle().clone(), connections: Arc::default(), turns });
             let mut stopped = stopped.clone();
             let run = move || runtime.block_on(async { drop(stopped.wait_for(|stopped| *stopped).await) });
             threads.push(std::thread::Builder::new().name("worker".to_owned()).spawn(run)?);
@@ -69,7 +83,21 @@ impl Seats {
     pub(crate) fn take(&self) -> Option<(&Handle, Seat)> {
         let worker = self.workers.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed))?;
         worker.connections.fetch_add(1, Ordering::Relaxed);
-        Some((&worker.handle, Seat { connections: Arc::clone(&worker.connections) }))
+        let seat = Seat { connections: Arc::clone(&worker.connections), turns: Arc::clone(&worker.turns) };
+        Some((&worker.handle, seat))
+    }
+}
+
+impl Seat {
+    /// Lets others have their turn; the next request of a busy connection is taken up with what this returns, which is given back
+    /// before anything is waited for.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        if let Ok(turn) = self.turns.try_acquire() {
+            tokio::task::yield_now().await;
+            return Some(turn);
+        }
+        // Never closed.
+        self.turns.acquire().await.ok()
     }
 }
 

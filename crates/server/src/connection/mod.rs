@@ -3,7 +3,8 @@
 //! Reading and writing go on side by side: the next request starts as soon as the one before it has its place, while
 //! replies wait for what they promise. At most [`PIPELINE_MAX`] replies wait; then nothing more is read. Bytes of requests
 //! and of answers are bounded over all connections ([`budget`]), and so is what becomes of them in between ([`work`]). After each
-//! request it is another connection's turn, so that who pipelines without end is no faster than who waits for answers.
+//! request it is another connection's turn, so that who pipelines without end is no faster than who waits for answers; and of
+//! those who do, few are waited for ([`Seat::turn`]).
 
 pub(crate) mod budget;
 mod buffer;
@@ -29,6 +30,7 @@ use crate::dispatch::Dispatched;
 use crate::rate_limit::RateLimited;
 use crate::reply::Outgoing;
 use crate::request::{ConnectionInfo, Reply};
+use crate::workers::Seat;
 use budget::{Budget, Share};
 use frames::{Due, Dues, FrameError, FrameReader};
 use work::Turns;
@@ -88,6 +90,7 @@ enum End {
 /// connection; what was appended stays so.
 pub(crate) async fn serve(
     shared: &Shared,
+    seat: &Seat,
     stream: TcpStream,
     info: Arc<ConnectionInfo>,
     stop: watch::Receiver<bool>,
@@ -100,7 +103,7 @@ pub(crate) async fn serve(
     let dues = Dues::default();
     let (sender, receiver) = mpsc::channel(PIPELINE_MAX);
     let end = {
-        let reading = read(shared, &mut source, &info, stop, (sender, &dues), idle);
+        let reading = read(shared, seat, &mut source, &info, stop, (sender, &dues), idle);
         let writing = write(shared, &sink, receiver, idle);
         tokio::pin!(reading, writing);
         tokio::select! {
@@ -131,6 +134,7 @@ fn idle_limit(broker: &Broker) -> Option<Duration> {
 /// Reads and handles requests. Dropping the sender at its end lets the writer finish.
 async fn read<'a>(
     shared: &Shared,
+    seat: &Seat,
     stream: &mut OwnedReadHalf,
     info: &Arc<ConnectionInfo>,
     mut stop: watch::Receiver<bool>,
@@ -140,46 +144,68 @@ async fn read<'a>(
     let limit =
         usize::try_from(shared.broker.settings.count("socket.request.max.bytes")).unwrap_or(usize::MAX);
     let mut frames = FrameReader::new(limit, idle);
+    let mut is_busy = false;
     loop {
-        let next = tokio::select! {
-            biased;
-            _ = stop.wait_for(|stop| *stop) => return End::Stop,
-            next = frames.next(stream, &shared.requests, dues) => next,
+        let turn = if is_busy { seat.turn().await } else { None };
+        let one = read_one(shared, stream, info, &mut stop, (&sender, dues), &mut frames);
+        tokio::pin!(one);
+        let first = poll_fn(|context| Poll::Ready(one.as_mut().poll(context))).await;
+        // Who waits lets others go on.
+        drop(turn);
+        let taken = match first {
+            Poll::Ready(taken) => taken,
+            Poll::Pending => one.await,
         };
-        let (frame, request) = match next {
-            Ok(Some(frame)) => frame,
-            Ok(None) => return End::Client,
-            Err(FrameError::Idle) => return End::Idle,
-            Err(FrameError::Io(error)) => return End::Failed(error),
-            Err(FrameError::Refused(reason)) => return End::Refused(reason),
-        };
-        let (began, size) = (Instant::now(), frame.len());
-        shared.broker.metrics.received_bytes.add(size as u64);
-        let handled = tokio::select! {
-            biased;
-            handled = work::handle(shared, info, frame, dues) => handled,
-            () = gone((*stream).as_ref()) => return End::Client,
-        };
-        let (Dispatched { reply, mute, api }, answer) = handled;
-        match reply {
-            Reply::Nothing => {}
-            Reply::Close(reason) => return End::Refused(reason),
-            reply => {
-                let due = dues.add(size, &request);
-                let owed = Owed { reply, api, began, answer, _request: request, _due: due };
-                if sender.send(owed).await.is_err() {
-                    return End::Client;
-                }
-            }
-        }
-        if !mute.is_zero() {
-            shared.broker.metrics.throttled_ms.add(u64::try_from(mute.as_millis()).unwrap_or(u64::MAX));
-            tokio::time::sleep(mute).await;
-        }
-        if frames.has_more() || dues.several() {
-            tokio::task::yield_now().await;
+        match taken {
+            Ok(goes_on) => is_busy = goes_on,
+            Err(end) => return end,
         }
     }
+}
+
+/// Reads a request and has it handled. Whether the client did not wait for its answer before it sent more.
+async fn read_one<'a>(
+    shared: &Shared,
+    stream: &mut OwnedReadHalf,
+    info: &Arc<ConnectionInfo>,
+    stop: &mut watch::Receiver<bool>,
+    (sender, dues): (&mpsc::Sender<Owed<'a>>, &'a Dues),
+    frames: &mut FrameReader,
+) -> Result<bool, End> {
+    let next = tokio::select! {
+        biased;
+        _ = stop.wait_for(|stop| *stop) => return Err(End::Stop),
+        next = frames.next(stream, &shared.requests, dues) => next,
+    };
+    let (frame, request) = match next {
+        Ok(Some(frame)) => frame,
+        Ok(None) => return Err(End::Client),
+        Err(FrameError::Idle) => return Err(End::Idle),
+        Err(FrameError::Io(error)) => return Err(End::Failed(error)),
+        Err(FrameError::Refused(reason)) => return Err(End::Refused(reason)),
+    };
+    let (began, size) = (Instant::now(), frame.len());
+    shared.broker.metrics.received_bytes.add(size as u64);
+    let handled = tokio::select! {
+        biased;
+        handled = work::handle(shared, info, frame, dues) => handled,
+        () = gone((*stream).as_ref()) => return Err(End::Client),
+    };
+    let (Dispatched { reply, mute, api }, answer) = handled;
+    match reply {
+        Reply::Nothing => {}
+        Reply::Close(reason) => return Err(End::Refused(reason)),
+        reply => {
+            let due = dues.add(size, &request);
+            let owed = Owed { reply, api, began, answer, _request: request, _due: due };
+            sender.send(owed).await.map_err(|_| End::Client)?;
+        }
+    }
+    if !mute.is_zero() {
+        shared.broker.metrics.throttled_ms.add(u64::try_from(mute.as_millis()).unwrap_or(u64::MAX));
+        tokio::time::sleep(mute).await;
+    }
+    Ok(frames.has_more() || dues.several())
 }
 
 /// Resolves when the client has closed its side while a request waits long, a JoinGroup for other members: what the request
