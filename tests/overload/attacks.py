@@ -28,6 +28,8 @@ RETURN_S = 5
 # So that one address does not run out of ports.
 ADDRESSES = 20
 FULL_TOPIC, QUIET_TOPIC = "full", "quiet"
+# What an attacker's own machine keeps for it would be memory and work of the broker's here.
+SEND_BUFFER = 64 << 10
 MAX_REQUEST = 100 << 20
 SWELLING_SIZE = 20 << 20
 DESCRIBE_CONFIGS, JOIN_GROUP, SYNC_GROUP, LEAVE_GROUP = 32, 11, 14, 13
@@ -46,6 +48,7 @@ class Target:
         raw = socket.socket()
         raw.setblocking(False)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         raw.bind((f"127.0.1.{1 + number % ADDRESSES}", 0))
         if receive_buffer:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
