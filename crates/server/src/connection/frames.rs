@@ -146,29 +146,27 @@ impl FrameReader {
         let prefix = self.buffer.bytes().first_chunk().copied().unwrap_or_default();
         let size =
             FrameSize::check(prefix, self.limit).map_err(|error| FrameError::Refused(error.to_string()))?.0;
-        self.look_ahead(FrameSize::PREFIX + size);
+        let end = FrameSize::PREFIX + size;
+        self.ahead = if end > READ_SIZE_MAX { READ_SIZE_MIN } else { self.ahead.max(READ_SIZE) };
         let mut share = Share::default();
         if size <= SMALL_MAX {
             if dues.unpaid().saturating_add(size) > SMALL_MAX {
                 budget.grow(&mut share, size).await;
             }
-            self.fill_room(stream, FrameSize::PREFIX + size, (budget, &share)).await?;
+            self.fill_room(stream, end, (budget, &share)).await?;
         } else {
-            self.read_large(stream, FrameSize::PREFIX + size, (budget, &mut share)).await?;
+            self.read_large(stream, end, (budget, &mut share)).await?;
         }
-        Ok(Some((self.cut(FrameSize::PREFIX + size), share)))
+        Ok(Some((self.cut(end), share)))
     }
 
-    /// Fits the room for what arrives next to a frame that ends at `end`.
-    fn look_ahead(&mut self, end: usize) {
-        self.ahead = match (end, self.buffer.len()) {
-            (..=READ_SIZE_MAX, read) if read >= self.ahead => {
-                (self.ahead * 2).clamp(READ_SIZE, READ_SIZE_MAX)
-            }
-            (..=READ_SIZE_MAX, read) if read < self.ahead / 4 => (self.ahead / 2).max(READ_SIZE),
-            (..=READ_SIZE_MAX, _) => self.ahead.max(READ_SIZE),
-            _ => READ_SIZE_MIN,
-        };
+    /// Fits the room for what arrives next to what came into the room before.
+    fn look_ahead(&mut self, read: usize) {
+        if read >= self.ahead {
+            self.ahead = (self.ahead * 2).clamp(READ_SIZE, READ_SIZE_MAX);
+        } else if read < self.ahead / 4 {
+            self.ahead = (self.ahead / 2).max(READ_SIZE);
+        }
     }
 
     /// Reads a large frame up to `end`, its first bytes for nothing.
@@ -179,7 +177,9 @@ impl FrameReader {
         (budget, share): (&Budget, &mut Share),
     ) -> Result<(), FrameError> {
         let is_prompt = std::mem::take(&mut self.is_prompt) && end <= budget.kept_request_max();
-        self.fill_room(stream, SMALL_MAX, (budget, share)).await?;
+        if end > READ_SIZE_MAX {
+            self.fill_room(stream, SMALL_MAX, (budget, share)).await?;
+        }
         budget.grow_as(share, self.buffer.len().min(end), is_prompt).await;
         let mut took = Duration::ZERO;
         while let Some(missing) = end.checked_sub(self.buffer.len()).filter(|missing| *missing > 0) {
@@ -207,10 +207,9 @@ impl FrameReader {
 
     /// Waits for the beginning of a frame; false when there will be none.
     async fn await_bytes(&mut self, stream: &mut OwnedReadHalf, dues: &Dues) -> Result<bool, FrameError> {
-        let room = self.ahead;
-        let Some(idle) = self.idle else { return Ok(self.fill(stream, room).await? > 0) };
+        let Some(idle) = self.idle else { return Ok(self.fill(stream, self.ahead).await? > 0) };
         loop {
-            match timeout(idle, self.fill(stream, room)).await {
+            match timeout(idle, self.fill(stream, self.ahead)).await {
                 Ok(read) => return Ok(read? > 0),
                 Err(_) if dues.any() => {}
                 Err(_) => return Err(FrameError::Idle),
@@ -254,10 +253,11 @@ impl FrameReader {
         Err(FrameError::Refused(format!("a frame stopped {missing} bytes before what it had to bring")))
     }
 
-    /// Reads until so many bytes are there.
+    /// Reads until so many bytes are there; behind few, what else has come.
     async fn fill_up(&mut self, stream: &mut OwnedReadHalf, wanted: usize) -> Result<(), FrameError> {
         while let Some(missing) = wanted.checked_sub(self.buffer.len()).filter(|missing| *missing > 0) {
-            match self.fill(stream, missing).await? {
+            let room = if wanted <= READ_SIZE_MAX { missing.max(self.ahead) } else { missing };
+            match self.fill(stream, room).await? {
                 0 => return Err(cut_off()),
                 PIECE_MAX if missing > PIECE_MAX => tokio::task::yield_now().await,
                 _ => {}
@@ -273,7 +273,12 @@ impl FrameReader {
             stream.readable().await?;
             // A read that does not fill the room is known to have emptied the socket, so that no second call has to find out.
             match self.buffer.read(stream, room.min(PIECE_MAX)).await {
-                Some(read) => return read,
+                Some(read) => {
+                    if room >= self.ahead {
+                        self.look_ahead(*read.as_ref().unwrap_or(&0));
+                    }
+                    return read;
+                }
                 None => self.buffer.shrink(),
             }
             // Nothing came, although there was something, when this task has used up its turn (tokio's cooperative budget): the

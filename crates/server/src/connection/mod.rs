@@ -2,8 +2,8 @@
 //!
 //! Reading and writing go on side by side: the next request starts as soon as the one before it has its place, while
 //! replies wait for what they promise. At most [`PIPELINE_MAX`] replies wait; then nothing more is read. Bytes of requests
-//! and of answers are bounded over all connections ([`budget`]), and so is what becomes of them in between ([`work`]). After each
-//! request it is another connection's turn, so that who pipelines without end is no faster than who waits for answers; and of
+//! and of answers are bounded over all connections ([`budget`]), and so is what becomes of them in between ([`work`]). After a large
+//! request or some small ones it is another connection's turn, so that who pipelines without end is no faster than who waits for answers; and of
 //! those who do, few are waited for ([`Seat::turn`]).
 
 pub(crate) mod budget;
@@ -37,6 +37,10 @@ use work::Turns;
 
 /// Replies of one connection that may wait at a time.
 const PIPELINE_MAX: usize = 128;
+/// Bytes of requests in a turn of a connection that brings one after the other.
+const TURN_BYTES: usize = 64 << 10;
+/// What a small request counts for.
+const TURN_BYTES_MIN: usize = 8 << 10;
 /// How long a request is handled before it matters whether its client is still there.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a connection that is closed by us is still read, so that the last replies are not lost to a reset.
@@ -144,9 +148,13 @@ async fn read<'a>(
     let limit =
         usize::try_from(shared.broker.settings.count("socket.request.max.bytes")).unwrap_or(usize::MAX);
     let mut frames = FrameReader::new(limit, idle);
-    let mut is_busy = false;
+    let mut brought = 0;
     loop {
-        let turn = if is_busy { seat.turn().await } else { None };
+        let mut turn = None;
+        if brought >= TURN_BYTES {
+            turn = seat.turn().await;
+            brought = 0;
+        }
         let one = read_one(shared, stream, info, &mut stop, (&sender, dues), &mut frames);
         tokio::pin!(one);
         let first = poll_fn(|context| Poll::Ready(one.as_mut().poll(context))).await;
@@ -157,13 +165,14 @@ async fn read<'a>(
             Poll::Pending => one.await,
         };
         match taken {
-            Ok(goes_on) => is_busy = goes_on,
+            Ok(Some(size)) => brought += size.max(TURN_BYTES_MIN),
+            Ok(None) => brought = 0,
             Err(end) => return end,
         }
     }
 }
 
-/// Reads a request and has it handled. Whether the client did not wait for its answer before it sent more.
+/// Reads a request and has it handled. Its size, when the client did not wait for the answer to the one before or has sent more.
 async fn read_one<'a>(
     shared: &Shared,
     stream: &mut OwnedReadHalf,
@@ -171,7 +180,7 @@ async fn read_one<'a>(
     stop: &mut watch::Receiver<bool>,
     (sender, dues): (&mpsc::Sender<Owed<'a>>, &'a Dues),
     frames: &mut FrameReader,
-) -> Result<bool, End> {
+) -> Result<Option<usize>, End> {
     let next = tokio::select! {
         biased;
         _ = stop.wait_for(|stop| *stop) => return Err(End::Stop),
@@ -205,7 +214,7 @@ async fn read_one<'a>(
         shared.broker.metrics.throttled_ms.add(u64::try_from(mute.as_millis()).unwrap_or(u64::MAX));
         tokio::time::sleep(mute).await;
     }
-    Ok(frames.has_more() || dues.several())
+    Ok((frames.has_more() || dues.several()).then_some(size))
 }
 
 /// Resolves when the client has closed its side while a request waits long, a JoinGroup for other members: what the request
