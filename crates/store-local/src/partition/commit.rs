@@ -2,13 +2,17 @@
 
 use std::sync::atomic::Ordering;
 
-use highwater_partition_log::{LogPoint, PartitionLog, SyncDue, SyncJob, WriteJob};
+use highwater_partition_log::{LogPoint, PartitionLog, SyncDue, SyncJob, SyncPolicy, WriteJob};
 use highwater_types::{Instant, Offset};
 
 use super::{Inner, LocalPartition, Mode};
 use crate::journal::Batch;
 use crate::synced_ends::SyncedEnd;
 use crate::waiters::Wakers;
+
+/// Most bytes that are written while a sync is in flight which they wait for: what a device has to do for one partition before others'
+/// syncs are done is at most this, and as much in the sync.
+const AHEAD_OF_SYNC_MAX: u64 = 2 << 20;
 
 /// What a write step came to.
 #[derive(Debug, Default)]
@@ -30,6 +34,10 @@ impl LocalPartition {
         let mut job = {
             let mut inner = self.lock();
             if !inner.mode.takes_jobs() {
+                return WriteStep::default();
+            }
+            if inner.is_ahead_of_sync() {
+                inner.write_held = true;
                 return WriteStep::default();
             }
             let Some(mut job) = inner.log.as_mut().and_then(|log| log.begin_write()) else {
@@ -132,11 +140,8 @@ impl LocalPartition {
         let staged = log.staged_bytes() > 0;
         self.repair_when_quiet(&mut inner);
         drop(inner);
-        if staged
-            && self.mark_write_queued()
-            && let Some(me) = self.me.upgrade()
-        {
-            self.shared.committer.staged(me);
+        if staged {
+            self.request_write();
         }
     }
 
@@ -198,7 +203,11 @@ impl LocalPartition {
         inner.syncing = false;
         let (slot, due) = self.finish_sync(&mut inner, job, result, &mut wakers);
         self.repair_when_quiet(&mut inner);
+        let held = std::mem::take(&mut inner.write_held);
         drop(inner);
+        if held {
+            self.request_write();
+        }
         drop(wakers);
         if let Some(slot) = slot {
             self.note_synced_end(&slot);
@@ -269,6 +278,15 @@ impl LocalPartition {
         }
     }
 
+    /// Queues a write.
+    fn request_write(&self) {
+        if self.mark_write_queued()
+            && let Some(me) = self.me.upgrade()
+        {
+            self.shared.committer.staged(me);
+        }
+    }
+
     /// Queues a sync.
     pub(crate) fn request_sync(&self) {
         if self.mark_sync_queued()
@@ -294,6 +312,14 @@ impl LocalPartition {
         {
             self.shared.maintenance.touched(me, self.shared.clock.now());
         }
+    }
+}
+
+impl Inner {
+    /// Whether so much was written since the sync in flight began that the next write has to wait for its end.
+    fn is_ahead_of_sync(&self) -> bool {
+        let waits = matches!(self.config.sync_policy, SyncPolicy::Always | SyncPolicy::Batch);
+        self.syncing && waits && self.unsynced.saturating_sub(self.sync_covers) >= AHEAD_OF_SYNC_MAX
     }
 }
 

@@ -75,6 +75,8 @@ struct Inner {
     unsynced: u64,
     /// Those of them that the sync in flight covers.
     sync_covers: u64,
+    /// A write waits for the end of the sync in flight.
+    write_held: bool,
     /// Somebody waits for [`LocalPartition::quiet`]: telling it costs a system call.
     quiet_awaited: bool,
     /// What is said while there is no log.
@@ -136,6 +138,7 @@ impl LocalPartition {
             journaling: 0,
             unsynced: 0,
             sync_covers: 0,
+            write_held: false,
             quiet_awaited: false,
             offsets: NO_OFFSETS,
         };
