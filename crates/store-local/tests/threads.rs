@@ -84,6 +84,38 @@ fn while_a_sync_is_held_its_answer_waits_and_other_partitions_go_on() {
 }
 
 #[test]
+fn what_is_written_ahead_of_a_held_sync_is_bounded_and_goes_on_behind_it() {
+    const SIZE: usize = 1_000_000;
+    let directory = TemporaryDirectory::new();
+    let gate = Arc::new(Gate::default());
+    let disk: Arc<dyn Disk> = Arc::new(GateDisk { disk: RealDisk::default(), gate: Arc::clone(&gate) });
+    let store = open_threaded(disk, directory.path(), Vec::new());
+    block_on(store.create(partitions(2))).unwrap();
+    let (held, free) = (store.partition(id(1, 0)).unwrap(), store.partition(id(1, 1)).unwrap());
+    gate.close("topic1-0/");
+    let _open = OpenAtEnd(Arc::clone(&gate));
+    let append = |partition: &Arc<dyn Partition>, size, tag| {
+        partition.append(batch(1, size, tag), Origin::Client, NOW).unwrap()
+    };
+    append(&held, 100, 0);
+    gate.wait_for_sync();
+    let appended: Vec<_> = (1..=8).map(|tag| append(&held, SIZE, tag)).collect();
+    block_on(held.acknowledged(&appended[0], Acknowledgement::Written)).unwrap();
+    for tag in 0..20 {
+        // Each takes a write round.
+        let round = append(&free, 100, tag);
+        block_on(free.acknowledged(&round, Acknowledgement::Durable)).unwrap();
+    }
+    let mut last = held.acknowledged(&appended[7], Acknowledgement::Written);
+    assert!(poll(last.as_mut()).is_pending(), "the writer has had its time");
+    gate.open();
+    block_on(last).unwrap();
+    block_on(held.acknowledged(&appended[7], Acknowledgement::Durable)).unwrap();
+    block_on(store.close()).unwrap();
+    assert_eq!(held.offsets().synced_end, Offset(9));
+}
+
+#[test]
 fn closing_gives_up_on_a_device_that_does_not_answer() {
     let directory = TemporaryDirectory::new();
     let gate = Arc::new(Gate::default());
