@@ -160,11 +160,12 @@ impl FrameReader {
         Ok(Some((self.cut(end), share)))
     }
 
-    /// Fits the room for what arrives next to what came into the room before.
-    fn look_ahead(&mut self, read: usize) {
+    /// Fits the room for what arrives next to what came into the room before; what came behind the beginning of a frame may be its
+    /// end alone, which says nothing of the next.
+    fn look_ahead(&mut self, read: usize, begins: bool) {
         if read >= self.ahead {
             self.ahead = (self.ahead * 2).clamp(READ_SIZE, READ_SIZE_MAX);
-        } else if read < self.ahead / 4 {
+        } else if begins && read < self.ahead / 4 {
             self.ahead = (self.ahead / 2).max(READ_SIZE);
         }
     }
@@ -271,11 +272,12 @@ impl FrameReader {
     async fn fill(&mut self, stream: &mut OwnedReadHalf, room: usize) -> io::Result<usize> {
         loop {
             stream.readable().await?;
+            let begins = self.buffer.is_empty();
             // A read that does not fill the room is known to have emptied the socket, so that no second call has to find out.
             match self.buffer.read(stream, room.min(PIECE_MAX)).await {
                 Some(read) => {
                     if room >= self.ahead {
-                        self.look_ahead(*read.as_ref().unwrap_or(&0));
+                        self.look_ahead(*read.as_ref().unwrap_or(&0), begins);
                     }
                     return read;
                 }
