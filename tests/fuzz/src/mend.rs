@@ -26,6 +26,18 @@ pub(crate) fn batches(mut rest: &mut [u8]) {
     }
 }
 
+/// Gives batches the offsets from `next` on.
+pub(crate) fn chain(mut rest: &mut [u8], next: &mut i64) {
+    while rest.len() >= HEADER_SIZE {
+        rest[..8].copy_from_slice(&next.to_be_bytes());
+        let delta = i32::from_be_bytes(rest[23..27].try_into().unwrap()).clamp(0, 9);
+        *next += i64::from(delta) + 1;
+        let length = u32::from_be_bytes(rest[8..12].try_into().unwrap());
+        let size = usize::try_from(length).unwrap().saturating_add(LENGTH_OVERHEAD).max(HEADER_SIZE);
+        rest = rest.split_at_mut(size.min(rest.len())).1;
+    }
+}
+
 /// Writes the CRC-32C of everything from `from` on into the four bytes before it, big-endian.
 pub(crate) fn crc_before(bytes: &mut [u8], from: usize) {
     if let Some(start) = from.checked_sub(4)

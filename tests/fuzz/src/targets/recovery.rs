@@ -25,9 +25,7 @@ use highwater_types::{
     LeaderEpoch, Offset, Position, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicId, TopicIdPartition,
 };
 use highwater_wal::WalError;
-use highwater_wire::record::{
-    BatchBuilder, EndTxnMarker, HEADER_SIZE, LENGTH_OVERHEAD, Record, batches, end_transaction_batch, verify,
-};
+use highwater_wire::record::{BatchBuilder, EndTxnMarker, Record, batches, end_transaction_batch, verify};
 
 use crate::memory::Budget;
 use crate::mend;
@@ -320,7 +318,7 @@ pub(crate) fn mend(bytes: &mut [u8]) {
             "log" | "log.cleaned" | "-swap" | "-recopy" => {
                 if flags.chained() {
                     next = next.max(base.into());
-                    chain(file, &mut next);
+                    mend::chain(file, &mut next);
                 }
                 mend::batches(file);
             }
@@ -328,18 +326,6 @@ pub(crate) fn mend(bytes: &mut [u8]) {
             "producers" => mend::crc_before(file, 10),
             _ => {}
         }
-    }
-}
-
-/// Gives batches the offsets from `next` on.
-fn chain(mut rest: &mut [u8], next: &mut i64) {
-    while rest.len() >= HEADER_SIZE {
-        rest[..8].copy_from_slice(&next.to_be_bytes());
-        let delta = i32::from_be_bytes(rest[23..27].try_into().unwrap()).clamp(0, 9);
-        *next += i64::from(delta) + 1;
-        let length = u32::from_be_bytes(rest[8..12].try_into().unwrap());
-        let size = usize::try_from(length).unwrap().saturating_add(LENGTH_OVERHEAD).max(HEADER_SIZE);
-        rest = rest.split_at_mut(size.min(rest.len())).1;
     }
 }
 
