@@ -1,5 +1,6 @@
 //! The table of targets and what is done with each.
 
+mod journal;
 mod messages;
 mod planted;
 mod records;
@@ -78,6 +79,14 @@ pub static TARGETS: &[Target] = &[
         mend: recovery::mend,
         budget: recovery::BUDGET,
         seeds: recovery::seeds,
+    },
+    Target {
+        name: "journal",
+        about: "a data directory with any journal of small appends: started twice, also over a failure or a crash",
+        run: journal::journal,
+        mend: journal::mend,
+        budget: journal::BUDGET,
+        seeds: journal::seeds,
     },
     Target {
         name: "snapshot",
