@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use highwater_store::{
     BoxFuture, LogStore, NewPartition, Partition, SpaceState, StoreError, StoreState, StoreStatistics,
 };
-use highwater_types::{LeaderEpoch, Offset, ProducerId, TopicId, TopicIdPartition};
+use highwater_types::{ProducerId, TopicId, TopicIdPartition};
 
 use crate::checkpoint::{self, Entries, Found};
 use crate::checkpoints::Checkpoints;
@@ -92,7 +92,7 @@ impl LocalStore {
         if !directory.was_stopped_cleanly() {
             shared.checkpoints.set_all_unclean();
         }
-        let replayed = replay_journal(&shared, &options.partitions)?;
+        let replayed = replay_journal(&shared, &options.partitions, &slots)?;
         if options.journal.partitions_min == 0 && shared.committer.journal.is_wanted(0) {
             shared.committer.journal.make(shared.disk.as_ref(), &shared.path);
         }
@@ -358,21 +358,23 @@ impl Known<'_> {
     /// The end of what is known to be durable.
     fn synced_end(&self, id: TopicIdPartition) -> Option<SyncedEnd> {
         let slot = self.slots.get(&id).copied();
-        let Some(&end) = self.replayed.ends.get(&id) else { return slot };
-        let unknown = SyncedEnd { end, leader_epoch: LeaderEpoch::ZERO, log_start_offset: Offset::ZERO };
-        let slot = slot.unwrap_or(unknown);
-        Some(SyncedEnd { end: slot.end.max(end), ..slot })
+        self.replayed.ends.get(&id).map_or(slot, |end| Some(SyncedEnd::at_least(slot, *end)))
     }
 }
 
 /// Puts what the journal holds into the logs.
-fn replay_journal(shared: &Shared, partitions: &[NewPartition]) -> Result<Replayed, OpenError> {
+fn replay_journal(
+    shared: &Shared,
+    partitions: &[NewPartition],
+    slots: &HashMap<TopicIdPartition, SyncedEnd>,
+) -> Result<Replayed, OpenError> {
     let names: HashMap<TopicIdPartition, String> = partitions
         .iter()
         .map(|partition| (partition.id, names::partition(&partition.topic, partition.id.partition)))
         .collect();
     let name_of = |id| names.get(&id).cloned();
-    Ok(journal::replay(&shared.disk, &shared.path, name_of, shared.threads_per_call)?)
+    let note = |ends: &HashMap<_, _>| shared.synced_ends.raise(slots, ends);
+    Ok(journal::replay(&shared.disk, &shared.path, name_of, note, shared.threads_per_call)?)
 }
 
 fn make_partitions(

@@ -49,6 +49,15 @@ pub(crate) struct SyncedEnd {
     pub(crate) log_start_offset: Offset,
 }
 
+impl SyncedEnd {
+    /// What `slot` says, but of this end where it tells of less, or of nothing.
+    pub(crate) fn at_least(slot: Option<Self>, end: LogPoint) -> Self {
+        let unknown = Self { end, leader_epoch: LeaderEpoch::ZERO, log_start_offset: Offset::ZERO };
+        let slot = slot.unwrap_or(unknown);
+        Self { end: slot.end.max(end), ..slot }
+    }
+}
+
 /// The open file.
 #[derive(Debug)]
 pub(crate) struct SyncedEnds {
@@ -102,6 +111,24 @@ impl SyncedEnds {
         let slot = self.lock().slot_of(id);
         self.write_slot(slot, &encode(id, end))?;
         Ok(!self.unsynced.swap(true, Ordering::AcqRel))
+    }
+
+    /// Notes ends that were found elsewhere, durably, where the slots tell of less. A slot that cannot be written is a hint less.
+    pub(crate) fn raise(
+        &self,
+        slots: &HashMap<TopicIdPartition, SyncedEnd>,
+        ends: &HashMap<TopicIdPartition, LogPoint>,
+    ) {
+        let mut written = Ok(());
+        for (id, end) in ends {
+            let slot = slots.get(id).copied();
+            if written.is_ok() && slot.is_none_or(|slot| slot.end < *end) {
+                written = self.write(*id, &SyncedEnd::at_least(slot, *end)).map(drop);
+            }
+        }
+        if let Err(error) = written.and_then(|()| self.sync()) {
+            tracing::warn!(%error, "ends of what the journal held were not noted");
+        }
     }
 
     /// Forgets a partition and frees its slot.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use common::{Driven, PATH, append, batch, id, new_partition, open_with};
 use highwater_disk::sim::{Fault, SimDisk};
-use highwater_disk::{Disk, Operation};
+use highwater_disk::{Disk, OpenMode, Operation};
 use highwater_store::{Acknowledgement, LogStore, NewPartition, PartitionState};
 use highwater_store_local::JournalOptions;
 
@@ -108,6 +108,26 @@ fn what_only_the_journal_holds_survives_a_power_loss() {
         drop(driven);
         assert_eq!(records(&open(&disk.power_loss(seed))), [5; COUNT as usize], "again, without a journal");
     }
+}
+
+#[test]
+fn how_far_the_journal_told_a_log_to_reach_is_known_when_it_is_gone() {
+    let disk = SimDisk::new(6);
+    let driven = ready(&disk);
+    for tag in 2..5 {
+        round(&driven, tag);
+    }
+    drop(driven);
+    // Old, as after a power loss: only the journal says that five records are durable.
+    let disk = disk.power_loss(6);
+    disk.remove_file(&Path::new(PATH).join("synced-ends")).unwrap();
+    drop(open_with(&as_disk(&disk), partitions(), Vec::new(), SMALL).unwrap());
+    let disk = disk.power_loss(6);
+    let segment = format!("{PATH}/topic1-0/00000000000000000000.log");
+    disk.open(Path::new(&segment), OpenMode::ReadWrite).unwrap().set_length(98).unwrap();
+    let driven = open(&disk);
+    assert_ne!(driven.partition(id(1, 0)).state(), PartitionState::Online, "its durable records are gone");
+    assert_eq!(driven.read_all(id(1, 1)).len(), 5);
 }
 
 #[test]

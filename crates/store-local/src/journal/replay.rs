@@ -42,7 +42,8 @@ struct Piece {
 type Pieces = BTreeMap<TopicIdPartition, BTreeMap<Offset, Vec<Piece>>>;
 
 /// Puts everything in its place and removes the journal. `name_of` says which directory a partition has; `None`: it was
-/// deleted. Waits for the disk, on so many threads.
+/// deleted. `note` is given how far each log reaches, and makes it durable before the journal goes, which alone tells of it: a log that
+/// is damaged below its end would else be found out by this start, and be shorter at the next. Waits for the disk, on so many threads.
 ///
 /// # Errors
 /// The journal cannot be read or removed, or what is to be kept of it not be written: nothing was lost by trying.
@@ -50,6 +51,7 @@ pub(crate) fn replay(
     disk: &Arc<dyn Disk>,
     directory: &Path,
     name_of: impl Fn(TopicIdPartition) -> Option<String>,
+    note: impl FnOnce(&HashMap<TopicIdPartition, LogPoint>),
     threads: usize,
 ) -> Result<Replayed, DiskError> {
     let Some(pieces) = read(disk.as_ref(), directory)? else { return Ok(Replayed::default()) };
@@ -65,6 +67,7 @@ pub(crate) fn replay(
     });
     let replayed = replayed.into_inner().unwrap_or_else(PoisonError::into_inner);
     keep(disk.as_ref(), directory, &pieces, &replayed)?;
+    note(&replayed.ends);
     journal_files::remove(disk.as_ref(), directory)?;
     files::sync_directory(disk.as_ref(), directory)?;
     Ok(replayed)

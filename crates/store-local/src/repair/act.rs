@@ -97,7 +97,13 @@ fn replay_journal(disk: &Arc<dyn Disk>, path: &Path, found: &Inspection) -> Resu
             names.insert(TopicIdPartition { topic_id, partition }, name.clone());
         }
     }
-    let replayed = journal::replay(disk, path, |id| names.get(&id).cloned(), 1)?;
+    let note = |found: &HashMap<_, _>| {
+        // What is in the way of the file is set right later.
+        if let Ok((ends, slots)) = SyncedEnds::open(disk.as_ref(), path, |_| true) {
+            ends.raise(&slots, found);
+        }
+    };
+    let replayed = journal::replay(disk, path, |id| names.get(&id).cloned(), note, 1)?;
     let what = match replayed.failed.len() {
         0 => "its records were put into their partitions".to_owned(),
         count => {
