@@ -30,7 +30,7 @@ MIB = 1 << 20
 QUEUED_BYTES = 128 * MIB
 # The rest of the formula in docs/operations.md ("Limits").
 ANSWER_BYTES = 64 * MIB
-CONNECTION_BYTES = 64 << 10
+CONNECTION_BYTES = 128 << 10
 STAGED_BYTES = 64 * MIB
 LARGEST_REQUEST = 100 * MIB
 LARGE_REQUESTS = 128 * MIB

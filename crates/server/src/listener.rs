@@ -271,7 +271,11 @@ impl ListenerConfig {
     }
 }
 
-fn listen(address: SocketAddr, backlog: u32) -> std::io::Result<TcpListener> {
+/// Listens on an address; so many connections wait in the system until they are accepted.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn listen(address: SocketAddr, backlog: u32) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A restarted broker gets its port back although old connections linger.
     socket.set_reuseaddr(true)?;

@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use memmap2::MmapMut;
+use memmap2::{Advice, MmapMut};
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 
@@ -25,6 +25,8 @@ const MOVED_HERE_MAX: usize = 512 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
     heap: BytesMut,
+    /// Bytes of the allocation that `heap` is in.
+    heap_size: usize,
     /// Holds everything, where there are some.
     pages: Option<Pages>,
 }
@@ -63,6 +65,11 @@ impl Buffer {
         self.pages.as_ref().map_or(self.heap.capacity(), |pages| pages.map.len())
     }
 
+    /// Memory that lives as long as any slice that is cut from it.
+    pub(super) fn kept_by_a_frame(&self) -> usize {
+        if self.pages.is_some() { 0 } else { self.heap_size }
+    }
+
     /// Reads what is there, at most `room` bytes; `None` when nothing is. Small room is made where there is none.
     pub(super) async fn read(
         &mut self,
@@ -72,7 +79,11 @@ impl Buffer {
         // Polled, not awaited: nobody waits with room made.
         match &mut self.pages {
             None => {
+                let before = self.heap.capacity();
                 self.heap.reserve(room);
+                if self.heap.capacity() > before {
+                    self.heap_size = self.heap.capacity();
+                }
                 let mut limited = (&mut self.heap).limit(room);
                 let mut reading = pin!(stream.read_buf(&mut limited));
                 ready(poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await)
@@ -102,16 +113,18 @@ impl Buffer {
         if size <= HEAP_MAX {
             let mut heap = BytesMut::with_capacity(size);
             heap.extend_from_slice(self.bytes());
-            *self = Self { heap, pages: None };
+            *self = Self { heap_size: heap.capacity(), heap, pages: None };
             return Ok(());
         }
         let old = std::mem::take(self);
         let moved = move || -> io::Result<Self> {
             let mut map = MmapMut::map_anon(size)?;
+            // A huge page would take memory beyond what is read into it. Where the system knows of none, it has none.
+            let _ = map.advise(Advice::NoHugePage);
             if let Some(space) = map.get_mut(..arrived) {
                 space.copy_from_slice(old.bytes());
             }
-            Ok(Self { heap: BytesMut::new(), pages: Some(Pages { map, filled: arrived }) })
+            Ok(Self { pages: Some(Pages { map, filled: arrived }), ..Self::default() })
         };
         *self = if arrived <= MOVED_HERE_MAX {
             moved()
@@ -153,7 +166,7 @@ mod tests {
     #[tokio::test]
     async fn what_has_arrived_is_kept_wherever_it_is_moved() {
         let arrived: Vec<u8> = (0..100_000u32).flat_map(u32::to_be_bytes).collect();
-        let mut buffer = Buffer { heap: BytesMut::from(&arrived[..16 << 10]), pages: None };
+        let mut buffer = Buffer { heap: BytesMut::from(&arrived[..16 << 10]), ..Buffer::default() };
         buffer.make_space(20_000, 20_000).await.unwrap();
         assert!(buffer.pages.is_none() && buffer.capacity() == (16 << 10) + 20_000);
         buffer.heap = BytesMut::from(&arrived[..]);

@@ -18,7 +18,7 @@ use super::buffer::Buffer;
 /// Room for what arrives next, when nothing is known of it.
 const READ_SIZE: usize = 16 << 10;
 /// Room for what arrives next behind small frames that filled the room before: many of them with one call.
-const READ_SIZE_MAX: usize = 64 << 10;
+const READ_SIZE_MAX: usize = 32 << 10;
 /// Room for what arrives next behind a frame larger than [`READ_SIZE_MAX`]: its beginning is moved once its size is known.
 const READ_SIZE_MIN: usize = 4 << 10;
 /// Room made for a frame once [`SMALL_MAX`] of it have arrived; later as much again as has arrived.
@@ -26,7 +26,7 @@ const ROOM_MIN: usize = 256 << 10;
 /// Most that one call reads.
 const PIECE_MAX: usize = 256 << 10;
 /// So much of a frame waits for no budget, where it is the only one of its connection: what clients send to stay alive is
-/// never held up by what is large.
+/// never held up by what is large. Up to this size it does not keep the buffer that it came in.
 pub(super) const SMALL_MAX: usize = 16 << 10;
 /// A client that has begun a frame must fill the room made for it within this time.
 const STALL_MAX: Duration = Duration::from_secs(30);
@@ -36,8 +36,6 @@ pub(crate) const GRACE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(10);
 /// Who fills a large frame within this time, once there is memory for it, is prompt.
 const PROMPT_MAX: Duration = Duration::from_millis(100);
-/// A frame up to this size does not keep the buffer that it came in.
-const COPY_MAX: usize = 4 << 10;
 /// Bytes a second below which a client does not hurry.
 const HURRY_BYTES: u64 = 64 << 10;
 
@@ -191,6 +189,8 @@ impl FrameReader {
             self.fill_room(stream, self.buffer.len().saturating_add(room), (budget, share)).await?;
             took += began.elapsed();
         }
+        // Others came in the same buffer, which this one keeps.
+        budget.grow_as(share, self.buffer.kept_by_a_frame().saturating_sub(end), is_prompt).await;
         self.is_prompt = took <= PROMPT_MAX;
         Ok(())
     }
@@ -198,7 +198,7 @@ impl FrameReader {
     /// Takes the frame off the buffer. A short one is copied: it may live long, and the buffer with it.
     fn cut(&mut self, end: usize) -> Bytes {
         let payload = self.buffer.cut(end).slice(FrameSize::PREFIX..);
-        if payload.len() <= COPY_MAX { Bytes::copy_from_slice(&payload) } else { payload }
+        if payload.len() <= SMALL_MAX { Bytes::copy_from_slice(&payload) } else { payload }
     }
 
     /// Whether bytes behind the last frame are here.
@@ -208,9 +208,9 @@ impl FrameReader {
 
     /// Waits for the beginning of a frame; false when there will be none.
     async fn await_bytes(&mut self, stream: &mut OwnedReadHalf, dues: &Dues) -> Result<bool, FrameError> {
-        let Some(idle) = self.idle else { return Ok(self.fill(stream, self.ahead).await? > 0) };
+        let Some(idle) = self.idle else { return Ok(self.fill(stream, self.ahead, true).await? > 0) };
         loop {
-            match timeout(idle, self.fill(stream, self.ahead)).await {
+            match timeout(idle, self.fill(stream, self.ahead, true)).await {
                 Ok(read) => return Ok(read? > 0),
                 Err(_) if dues.any() => {}
                 Err(_) => return Err(FrameError::Idle),
@@ -257,8 +257,11 @@ impl FrameReader {
     /// Reads until so many bytes are there; behind few, what else has come.
     async fn fill_up(&mut self, stream: &mut OwnedReadHalf, wanted: usize) -> Result<(), FrameError> {
         while let Some(missing) = wanted.checked_sub(self.buffer.len()).filter(|missing| *missing > 0) {
-            let room = if wanted <= READ_SIZE_MAX { missing.max(self.ahead) } else { missing };
-            match self.fill(stream, room).await? {
+            let (room, learns) = match wanted {
+                ..=READ_SIZE_MAX => (missing.max(self.ahead), self.ahead >= READ_SIZE),
+                _ => (missing, false),
+            };
+            match self.fill(stream, room, learns).await? {
                 0 => return Err(cut_off()),
                 PIECE_MAX if missing > PIECE_MAX => tokio::task::yield_now().await,
                 _ => {}
@@ -268,15 +271,15 @@ impl FrameReader {
     }
 
     /// Reads what is there, at least a byte unless the client closed and at most `room` or [`PIECE_MAX`]; makes room only when
-    /// something came.
-    async fn fill(&mut self, stream: &mut OwnedReadHalf, room: usize) -> io::Result<usize> {
+    /// something came. `learns`: the room for the next is fitted to it.
+    async fn fill(&mut self, stream: &mut OwnedReadHalf, room: usize, learns: bool) -> io::Result<usize> {
         loop {
             stream.readable().await?;
             let begins = self.buffer.is_empty();
             // A read that does not fill the room is known to have emptied the socket, so that no second call has to find out.
             match self.buffer.read(stream, room.min(PIECE_MAX)).await {
                 Some(read) => {
-                    if room >= self.ahead {
+                    if learns && room >= self.ahead {
                         self.look_ahead(*read.as_ref().unwrap_or(&0), begins);
                     }
                     return read;

@@ -3,7 +3,8 @@
 //! A large request of many small parts takes several times its size once it is decoded, and its answer again: such requests
 //! take turns. Produce is not among them: its bytes are records, which are not decoded. An answer pays for its memory once
 //! it is there; where a small request may have a large answer, none is begun while no memory for answers is left, or before
-//! its connection has written what it owes.
+//! its connection has written what it owes. Nor is a Fetch begun before that: what it becomes while it waits for records is not
+//! counted, and no client sends a second one meanwhile.
 
 use std::future::poll_fn;
 use std::panic::resume_unwind;
@@ -55,6 +56,8 @@ pub(super) async fn handle(
         // An answer that waits for its turn would hold memory for as long as those before it wait.
         dues.settled().await;
         shared.answers.grow(&mut answer, 1).await;
+    } else if api == Some(ApiKey::Fetch) {
+        dues.settled().await;
     }
     let turn = if is_large { shared.turns.take().await } else { None };
     let (broker, info) = (Arc::clone(&shared.broker), Arc::clone(info));

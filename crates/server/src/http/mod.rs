@@ -16,11 +16,12 @@ use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::broker::Broker;
+use crate::listener::listen;
 use crate::metrics;
 use crate::status::Status;
 use places::{Answering, Places};
@@ -32,6 +33,8 @@ pub(crate) const NONE: &str = "none";
 
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 32;
+/// Connections that wait to be accepted: one that finds no place tries again after a second, which is too late for a probe.
+const BACKLOG: u32 = 1024;
 /// Time for a request's head to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest life of a connection.
@@ -71,11 +74,11 @@ impl Address {
     pub(crate) async fn bind(&self) -> Result<Option<TcpListener>, (String, io::Error)> {
         match self {
             Self::None => Ok(None),
-            Self::Asked(address) => match TcpListener::bind(address).await {
+            Self::Asked(address) => match bind(address).await {
                 Ok(listener) => Ok(Some(listener)),
                 Err(error) => Err((address.clone(), error)),
             },
-            Self::Default(address) => match TcpListener::bind(address).await {
+            Self::Default(address) => match bind(address).await {
                 Ok(listener) => Ok(Some(listener)),
                 Err(error) => {
                     tracing::warn!(address, %error, "no HTTP: --http HOST:PORT names another address, --http none switches it off");
@@ -84,6 +87,17 @@ impl Address {
             },
         }
     }
+}
+
+async fn bind(address: &str) -> io::Result<TcpListener> {
+    let mut problem = io::ErrorKind::AddrNotAvailable.into();
+    for address in lookup_host(address).await? {
+        match listen(address, BACKLOG) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => problem = error,
+        }
+    }
+    Err(problem)
 }
 
 /// Serves until `stop` turns true.

@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Duration, Instant};
 
 /// Time in which a client that has connected sends its request.
-const TIME_TO_ASK: Duration = Duration::from_millis(20);
+const TIME_TO_ASK: Duration = Duration::from_millis(5);
 
 /// Whether a connection's request is being answered just now.
 #[derive(Debug, Clone, Default)]
