@@ -17,8 +17,8 @@ INSTRUCTIONS = {
 # What a request of one connection that waits for each answer costs, in all and of some calls. In all is without `futex`, which threads need
 # only when they find each other asleep; it has a line of its own.
 CALLS = {
-    "produce-1k": {"all": (10.0, 10.8), "futex": (4.1, 6.0), "fdatasync": (1.0, 1.1), "pwritev": (2.0, 2.2), "recvfrom": (1.0, 1.1)},
-    "produce-16k": {"all": (10.0, 10.8), "futex": (4.1, 6.0), "fdatasync": (1.0, 1.1), "pwritev": (2.0, 2.2), "recvfrom": (1.0, 1.1)},
+    "produce-1k": {"all": (8.0, 8.8), "futex": (4.1, 6.0), "fdatasync": (1.0, 1.1), "pwritev": (2.0, 2.2), "recvfrom": (1.0, 1.1)},
+    "produce-16k": {"all": (8.0, 8.8), "futex": (4.1, 6.0), "fdatasync": (1.0, 1.1), "pwritev": (2.0, 2.2), "recvfrom": (1.0, 1.1)},
     "fetch-16k": {"all": (6.0, 6.8), "futex": (0.0, 0.3), "preadv2": (3.0, 3.3)},
     # A reader thread sends, and wakes the connection's thread once or twice, as they meet.
     "fetch-1m": {"all": (9.3, 11.0), "futex": (5.0, 8.0), "preadv2": (2.0, 2.2), "sendfile": (1.0, 1.1), "writev": (1.0, 1.1)},

@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
@@ -17,6 +18,8 @@ const HELPERS: usize = 1;
 
 /// Connections that bring request upon request and are in a worker's queue at a time.
 const BUSY_IN_QUEUE: usize = 4;
+/// A worker wakes at least this often.
+const TICK: Duration = Duration::from_secs(5);
 /// Tasks that run before the worker looks for what has arrived meanwhile: who asks for little waits for a few of those that ask for much.
 const TASKS_BETWEEN_LOOKS: u32 = 8;
 
@@ -48,6 +51,14 @@ pub(crate) struct Seat {
     turns: Arc<Semaphore>,
 }
 
+/// Never ends. A timer that ends before all others interrupts the wait for events, to shorten it: behind this one, those that bound
+/// answers do not.
+async fn tick() {
+    loop {
+        tokio::time::sleep(TICK).await;
+    }
+}
+
 impl Workers {
     /// Starts `count` threads, at least one.
     ///
@@ -66,7 +77,14 @@ impl Workers {
             let turns = Arc::new(Semaphore::new(BUSY_IN_QUEUE));
             workers.push(Worker { handle: runtime.handle().clone(), connections: Arc::default(), turns });
             let mut stopped = stopped.clone();
-            let run = move || runtime.block_on(async { drop(stopped.wait_for(|stopped| *stopped).await) });
+            let run = move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        _ = stopped.wait_for(|stopped| *stopped) => {}
+                        () = tick() => {}
+                    }
+                });
+            };
             threads.push(std::thread::Builder::new().name("worker".to_owned()).spawn(run)?);
         }
         Ok(Self { seats: Seats { workers: workers.into() }, threads, stop })

@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use super::frames::SMALL_MAX;
+
 /// What one permit stands for, in bytes: a semaphore counts to 2^29 on small machines.
 const UNIT: u64 = 1024;
 /// The part that is kept for prompt clients, where one is: a quarter.
@@ -107,9 +109,12 @@ impl Budget {
         Self::divided(bytes, |_| 0)
     }
 
-    /// The same, with a part that is kept for prompt clients.
+    /// The same, with a part that is kept for prompt clients, unless only requests would have room there that wait for nothing.
     pub(crate) fn with_kept(bytes: Option<u64>) -> Self {
-        Self::divided(bytes, |units| units / KEPT_DIVISOR)
+        Self::divided(bytes, |units| {
+            let kept = units / KEPT_DIVISOR;
+            if u64::from(kept).saturating_mul(UNIT) / KEPT_REQUESTS > SMALL_MAX as u64 { kept } else { 0 }
+        })
     }
 
     fn divided(bytes: Option<u64>, kept: impl FnOnce(u32) -> u32) -> Self {
@@ -215,18 +220,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_part_is_kept_for_who_is_prompt() {
-        let budget = Budget::with_kept(Some(64 * 1024));
-        assert_eq!(budget.kept_request_max(), 1024);
+        const MIB: usize = 1 << 20;
+        assert_eq!(Budget::with_kept(Some(1 << 20)).kept_request_max(), 0);
+        let budget = Budget::with_kept(Some(64 << 20));
+        assert_eq!(budget.kept_request_max(), MIB);
         let (mut crowd, mut overdraft) = (Share::default(), Share::default());
-        budget.grow(&mut crowd, 48 * 1024).await;
-        budget.grow(&mut overdraft, 1024).await;
+        budget.grow(&mut crowd, 48 * MIB).await;
+        budget.grow(&mut overdraft, MIB).await;
         let (mut waits, mut first, mut second) = (Share::default(), Share::default(), Share::default());
-        let mut waiting = Box::pin(budget.grow(&mut waits, 1024));
+        let mut waiting = Box::pin(budget.grow(&mut waits, MIB));
         assert!(!is_ready(waiting.as_mut()));
-        budget.grow_as(&mut first, 16 * 1024, true).await;
-        assert_eq!(budget.used(), Some((64 * 1024, 64 * 1024)));
+        budget.grow_as(&mut first, 16 * MIB, true).await;
+        assert_eq!(budget.used(), Some((64 << 20, 64 << 20)));
         {
-            let mut next = Box::pin(budget.grow_as(&mut second, 1024, true));
+            let mut next = Box::pin(budget.grow_as(&mut second, MIB, true));
             assert!(!is_ready(next.as_mut()));
             drop(first);
             assert!(is_ready(next.as_mut()));
