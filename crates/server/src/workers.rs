@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 const HELPERS: usize = 1;
 
 /// Connections that bring request upon request and are in a worker's queue at a time.
-const BUSY_IN_QUEUE: usize = 4;
+const BUSY_IN_QUEUE: usize = 2;
 /// A worker wakes at least this often.
 const TICK: Duration = Duration::from_secs(5);
 /// Tasks that run before the worker looks for what has arrived meanwhile: who asks for little waits for a few of those that ask for much.

@@ -113,22 +113,22 @@ impl SyncedEnds {
         Ok(!self.unsynced.swap(true, Ordering::AcqRel))
     }
 
-    /// Notes ends that were found elsewhere, durably, where the slots tell of less. A slot that cannot be written is a hint less.
+    /// Notes ends that were found elsewhere, durably, where the slots tell of less.
+    ///
+    /// # Errors
+    /// What the file says. The slots that are left are as old as before: hints less, nothing worse.
     pub(crate) fn raise(
         &self,
         slots: &HashMap<TopicIdPartition, SyncedEnd>,
         ends: &HashMap<TopicIdPartition, LogPoint>,
-    ) {
-        let mut written = Ok(());
+    ) -> io::Result<()> {
         for (id, end) in ends {
             let slot = slots.get(id).copied();
-            if written.is_ok() && slot.is_none_or(|slot| slot.end < *end) {
-                written = self.write(*id, &SyncedEnd::at_least(slot, *end)).map(drop);
+            if slot.is_none_or(|slot| slot.end < *end) {
+                self.write(*id, &SyncedEnd::at_least(slot, *end))?;
             }
         }
-        if let Err(error) = written.and_then(|()| self.sync()) {
-            tracing::warn!(%error, "ends of what the journal held were not noted");
-        }
+        self.sync()
     }
 
     /// Forgets a partition and frees its slot.

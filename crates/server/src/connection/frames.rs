@@ -17,10 +17,8 @@ use super::buffer::Buffer;
 
 /// Room for what arrives next, when nothing is known of it.
 const READ_SIZE: usize = 16 << 10;
-/// Room for what arrives next behind small frames that filled the room before: many of them with one call.
+/// Room for what arrives next behind frames that filled the room before: many small ones with one call, or much of a large one.
 const READ_SIZE_MAX: usize = 32 << 10;
-/// Room for what arrives next behind a frame larger than [`READ_SIZE_MAX`]: its beginning is moved once its size is known.
-const READ_SIZE_MIN: usize = 4 << 10;
 /// Room made for a frame once [`SMALL_MAX`] of it have arrived; later as much again as has arrived.
 const ROOM_MIN: usize = 256 << 10;
 /// Most that one call reads.
@@ -145,7 +143,9 @@ impl FrameReader {
         let size =
             FrameSize::check(prefix, self.limit).map_err(|error| FrameError::Refused(error.to_string()))?.0;
         let end = FrameSize::PREFIX + size;
-        self.ahead = if end > READ_SIZE_MAX { READ_SIZE_MIN } else { self.ahead.max(READ_SIZE) };
+        if end > READ_SIZE_MAX {
+            self.ahead = READ_SIZE_MAX;
+        }
         let mut share = Share::default();
         if size <= SMALL_MAX {
             if dues.unpaid().saturating_add(size) > SMALL_MAX {
@@ -208,9 +208,9 @@ impl FrameReader {
 
     /// Waits for the beginning of a frame; false when there will be none.
     async fn await_bytes(&mut self, stream: &mut OwnedReadHalf, dues: &Dues) -> Result<bool, FrameError> {
-        let Some(idle) = self.idle else { return Ok(self.fill(stream, self.ahead, true).await? > 0) };
+        let Some(idle) = self.idle else { return Ok(self.fill(stream, self.ahead).await? > 0) };
         loop {
-            match timeout(idle, self.fill(stream, self.ahead, true)).await {
+            match timeout(idle, self.fill(stream, self.ahead)).await {
                 Ok(read) => return Ok(read? > 0),
                 Err(_) if dues.any() => {}
                 Err(_) => return Err(FrameError::Idle),
@@ -257,11 +257,8 @@ impl FrameReader {
     /// Reads until so many bytes are there; behind few, what else has come.
     async fn fill_up(&mut self, stream: &mut OwnedReadHalf, wanted: usize) -> Result<(), FrameError> {
         while let Some(missing) = wanted.checked_sub(self.buffer.len()).filter(|missing| *missing > 0) {
-            let (room, learns) = match wanted {
-                ..=READ_SIZE_MAX => (missing.max(self.ahead), self.ahead >= READ_SIZE),
-                _ => (missing, false),
-            };
-            match self.fill(stream, room, learns).await? {
+            let room = if wanted <= READ_SIZE_MAX { missing.max(self.ahead) } else { missing };
+            match self.fill(stream, room).await? {
                 0 => return Err(cut_off()),
                 PIECE_MAX if missing > PIECE_MAX => tokio::task::yield_now().await,
                 _ => {}
@@ -271,15 +268,15 @@ impl FrameReader {
     }
 
     /// Reads what is there, at least a byte unless the client closed and at most `room` or [`PIECE_MAX`]; makes room only when
-    /// something came. `learns`: the room for the next is fitted to it.
-    async fn fill(&mut self, stream: &mut OwnedReadHalf, room: usize, learns: bool) -> io::Result<usize> {
+    /// something came.
+    async fn fill(&mut self, stream: &mut OwnedReadHalf, room: usize) -> io::Result<usize> {
         loop {
             stream.readable().await?;
             let begins = self.buffer.is_empty();
             // A read that does not fill the room is known to have emptied the socket, so that no second call has to find out.
             match self.buffer.read(stream, room.min(PIECE_MAX)).await {
                 Some(read) => {
-                    if learns && room >= self.ahead {
+                    if room >= self.ahead {
                         self.look_ahead(*read.as_ref().unwrap_or(&0), begins);
                     }
                     return read;

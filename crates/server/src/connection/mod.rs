@@ -38,7 +38,7 @@ use work::Turns;
 /// Replies of one connection that may wait at a time.
 const PIPELINE_MAX: usize = 128;
 /// Bytes of requests in a turn of a connection that brings one after the other.
-const TURN_BYTES: usize = 64 << 10;
+const TURN_BYTES: usize = 32 << 10;
 /// What a small request counts for.
 const TURN_BYTES_MIN: usize = 8 << 10;
 /// How long a request is handled before it matters whether its client is still there.

@@ -51,7 +51,7 @@ pub(crate) fn replay(
     disk: &Arc<dyn Disk>,
     directory: &Path,
     name_of: impl Fn(TopicIdPartition) -> Option<String>,
-    note: impl FnOnce(&HashMap<TopicIdPartition, LogPoint>),
+    note: impl FnOnce(&HashMap<TopicIdPartition, LogPoint>) -> io::Result<()>,
     threads: usize,
 ) -> Result<Replayed, DiskError> {
     let Some(pieces) = read(disk.as_ref(), directory)? else { return Ok(Replayed::default()) };
@@ -67,7 +67,9 @@ pub(crate) fn replay(
     });
     let replayed = replayed.into_inner().unwrap_or_else(PoisonError::into_inner);
     keep(disk.as_ref(), directory, &pieces, &replayed)?;
-    note(&replayed.ends);
+    if let Err(error) = note(&replayed.ends) {
+        tracing::warn!(%error, "how far the journal reached was not noted");
+    }
     journal_files::remove(disk.as_ref(), directory)?;
     files::sync_directory(disk.as_ref(), directory)?;
     Ok(replayed)

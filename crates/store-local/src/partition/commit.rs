@@ -12,7 +12,7 @@ use crate::waiters::Wakers;
 
 /// Most bytes that are written while a sync is in flight which they wait for: what a device has to do for one partition before others'
 /// syncs are done is at most this, and as much in the sync.
-const AHEAD_OF_SYNC_MAX: u64 = 2 << 20;
+const AHEAD_OF_SYNC_MAX: u64 = 1 << 20;
 
 /// What a write step came to.
 #[derive(Debug, Default)]

@@ -99,9 +99,8 @@ fn replay_journal(disk: &Arc<dyn Disk>, path: &Path, found: &Inspection) -> Resu
     }
     let note = |found: &HashMap<_, _>| {
         // What is in the way of the file is set right later.
-        if let Ok((ends, slots)) = SyncedEnds::open(disk.as_ref(), path, |_| true) {
-            ends.raise(&slots, found);
-        }
+        let (ends, slots) = SyncedEnds::open(disk.as_ref(), path, |_| true).map_err(std::io::Error::other)?;
+        ends.raise(&slots, found)
     };
     let replayed = journal::replay(disk, path, |id| names.get(&id).cloned(), note, 1)?;
     let what = match replayed.failed.len() {
