@@ -243,21 +243,13 @@ impl ListenerConfig {
     /// [`ListenerError::Resolve`], [`ListenerError::Bind`].
     pub(crate) async fn bind(&self, backlog: u32) -> Result<(Listener, TcpListener), ListenerError> {
         let failed = |error| ListenerError::Bind(self.bind.clone(), error);
-        let mut problem = None;
-        for address in self.addresses().await? {
-            match listen(address, backlog) {
-                Ok(socket) => {
-                    let local = socket.local_addr().map_err(failed)?;
-                    let mut advertised = self.advertised.clone();
-                    if advertised.port == 0 {
-                        advertised.port = local.port();
-                    }
-                    return Ok((Listener { name: self.name.clone(), local, advertised }, socket));
-                }
-                Err(error) => problem = problem.or(Some(error)),
-            }
+        let socket = listen_on_first(self.addresses().await?, backlog).map_err(failed)?;
+        let local = socket.local_addr().map_err(failed)?;
+        let mut advertised = self.advertised.clone();
+        if advertised.port == 0 {
+            advertised.port = local.port();
         }
-        Err(failed(problem.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into())))
+        Ok((Listener { name: self.name.clone(), local, advertised }, socket))
     }
 
     async fn addresses(&self) -> Result<Vec<SocketAddr>, ListenerError> {
@@ -271,11 +263,25 @@ impl ListenerConfig {
     }
 }
 
-/// Listens on an address; so many connections wait in the system until they are accepted.
+/// Listens on the first of the addresses that can be; so many connections wait in the system until they are accepted.
 ///
 /// # Errors
-/// What the system says.
-pub(crate) fn listen(address: SocketAddr, backlog: u32) -> std::io::Result<TcpListener> {
+/// What the system says of the first address.
+pub(crate) fn listen_on_first(
+    addresses: impl IntoIterator<Item = SocketAddr>,
+    backlog: u32,
+) -> std::io::Result<TcpListener> {
+    let mut problem = None;
+    for address in addresses {
+        match listen(address, backlog) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => problem = problem.or(Some(error)),
+        }
+    }
+    Err(problem.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into()))
+}
+
+fn listen(address: SocketAddr, backlog: u32) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A restarted broker gets its port back although old connections linger.
     socket.set_reuseaddr(true)?;

@@ -113,7 +113,7 @@ impl Budget {
     pub(crate) fn with_kept(bytes: Option<u64>) -> Self {
         Self::divided(bytes, |units| {
             let kept = units / KEPT_DIVISOR;
-            if u64::from(kept).saturating_mul(UNIT) / KEPT_REQUESTS > SMALL_MAX as u64 { kept } else { 0 }
+            if kept_request_max(kept) > SMALL_MAX { kept } else { 0 }
         })
     }
 
@@ -136,8 +136,7 @@ impl Budget {
 
     /// The largest request that may have room in the part that is kept for prompt clients; 0 where none is kept.
     pub(crate) fn kept_request_max(&self) -> usize {
-        let kept = self.parts.as_ref().map_or(0, |parts| u64::from(parts.kept.units).saturating_mul(UNIT));
-        usize::try_from(kept / KEPT_REQUESTS).unwrap_or(usize::MAX)
+        self.parts.as_ref().map_or(0, |parts| kept_request_max(parts.kept.units))
     }
 
     /// Waits until `share` may hold so many bytes more, in the order of asking. Dropping it leaves `share` as it was.
@@ -184,6 +183,11 @@ impl Budget {
             risen.await;
         }
     }
+}
+
+/// The largest request that has room in a kept part of so many units.
+fn kept_request_max(units: u32) -> usize {
+    usize::try_from(u64::from(units).saturating_mul(UNIT) / KEPT_REQUESTS).unwrap_or(usize::MAX)
 }
 
 fn add(held: &mut Option<OwnedSemaphorePermit>, permit: OwnedSemaphorePermit) {

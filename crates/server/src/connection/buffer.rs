@@ -4,7 +4,6 @@
 //! into take memory, so that there may be more than has arrived and little has to be moved; and the system has them back when the
 //! frame is dropped, whatever else the heap holds.
 
-use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
@@ -13,6 +12,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use memmap2::{Advice, MmapMut};
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
+
+use super::poll_once;
 
 /// Space for a frame: so many times what has arrived of it.
 const SPACE_FACTOR: usize = 8;
@@ -70,12 +71,8 @@ impl Buffer {
         if self.pages.is_some() { 0 } else { self.heap_size }
     }
 
-    /// Reads what is there, at most `room` bytes; `None` when nothing is. Small room is made where there is none.
-    pub(super) async fn read(
-        &mut self,
-        stream: &mut OwnedReadHalf,
-        room: usize,
-    ) -> Option<io::Result<usize>> {
+    /// Reads what is there, at most `room` bytes; pending when nothing is. Small room is made where there is none.
+    pub(super) async fn read(&mut self, stream: &mut OwnedReadHalf, room: usize) -> Poll<io::Result<usize>> {
         // Polled, not awaited: nobody waits with room made.
         match &mut self.pages {
             None => {
@@ -85,15 +82,15 @@ impl Buffer {
                     self.heap_size = self.heap.capacity();
                 }
                 let mut limited = (&mut self.heap).limit(room);
-                let mut reading = pin!(stream.read_buf(&mut limited));
-                ready(poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await)
+                poll_once(pin!(stream.read_buf(&mut limited))).await
             }
             Some(pages) => {
                 let end = pages.filled.saturating_add(room).min(pages.map.len());
                 let space = pages.map.get_mut(pages.filled..end).unwrap_or_default();
-                let mut reading = pin!(stream.read(space));
-                let read = ready(poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await);
-                pages.filled += read.as_ref().map_or(0, |read| *read.as_ref().unwrap_or(&0));
+                let read = poll_once(pin!(stream.read(space))).await;
+                if let Poll::Ready(Ok(count)) = read {
+                    pages.filled += count;
+                }
                 read
             }
         }
@@ -149,13 +146,6 @@ impl Buffer {
         if self.is_empty() {
             *self = Self::default();
         }
-    }
-}
-
-fn ready<T>(poll: Poll<T>) -> Option<T> {
-    match poll {
-        Poll::Ready(ready) => Some(ready),
-        Poll::Pending => None,
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use bytes::Bytes;
 use highwater_wire::frame::FrameSize;
@@ -275,13 +276,14 @@ impl FrameReader {
             let begins = self.buffer.is_empty();
             // A read that does not fill the room is known to have emptied the socket, so that no second call has to find out.
             match self.buffer.read(stream, room.min(PIECE_MAX)).await {
-                Some(read) => {
+                Poll::Ready(read) => {
+                    let read = read?;
                     if room >= self.ahead {
-                        self.look_ahead(*read.as_ref().unwrap_or(&0), begins);
+                        self.look_ahead(read, begins);
                     }
-                    return read;
+                    return Ok(read);
                 }
-                None => self.buffer.shrink(),
+                Poll::Pending => self.buffer.shrink(),
             }
             // Nothing came, although there was something, when this task has used up its turn (tokio's cooperative budget): the
             // socket goes on being readable, and only giving others their turn brings a new one.

@@ -13,6 +13,7 @@ pub(crate) mod limits;
 pub(crate) mod work;
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -157,7 +158,7 @@ async fn read<'a>(
         }
         let one = read_one(shared, stream, info, &mut stop, (&sender, dues), &mut frames);
         tokio::pin!(one);
-        let first = poll_fn(|context| Poll::Ready(one.as_mut().poll(context))).await;
+        let first = poll_once(one.as_mut()).await;
         // Who waits lets others go on.
         drop(turn);
         let taken = match first {
@@ -268,10 +269,15 @@ async fn write(
     }
 }
 
+/// Polls a future once and does not wait for it.
+async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+}
+
 /// What a reply comes to. Before it is waited for, what is ready is sent.
 async fn resolved(mut reply: Reply, outgoing: &mut Outgoing<'_>) -> std::io::Result<Reply> {
     while let Reply::Later(mut future) = reply {
-        reply = match poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+        reply = match poll_once(future.as_mut()).await {
             Poll::Ready(next) => next,
             Poll::Pending => {
                 outgoing.flush().await?;

@@ -16,9 +16,9 @@ use bytes::Bytes;
 use highwater_wire::{ApiKey, RecordsPart};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Shared;
 use super::budget::{Budget, Share};
 use super::frames::{Dues, SMALL_MAX};
+use super::{Shared, poll_once};
 use crate::dispatch::{Dispatched, dispatch};
 use crate::request::{ConnectionInfo, Reply};
 
@@ -65,7 +65,7 @@ pub(super) async fn handle(
     let begun = if is_large {
         begin_elsewhere(dispatched).await
     } else {
-        let first = poll_fn(|context| Poll::Ready(dispatched.as_mut().poll(context))).await;
+        let first = poll_once(dispatched.as_mut()).await;
         Begun { first, rest: dispatched }
     };
     let dispatched = match begun.first {

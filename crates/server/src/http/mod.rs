@@ -21,7 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::broker::Broker;
-use crate::listener::listen;
+use crate::listener::listen_on_first;
 use crate::metrics;
 use crate::status::Status;
 use places::{Answering, Places};
@@ -90,14 +90,7 @@ impl Address {
 }
 
 async fn bind(address: &str) -> io::Result<TcpListener> {
-    let mut problem = io::ErrorKind::AddrNotAvailable.into();
-    for address in lookup_host(address).await? {
-        match listen(address, BACKLOG) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => problem = error,
-        }
-    }
-    Err(problem)
+    listen_on_first(lookup_host(address).await?, BACKLOG)
 }
 
 /// Serves until `stop` turns true.
