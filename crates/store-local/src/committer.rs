@@ -6,7 +6,8 @@
 //! firehose does not stretch everybody's answer. Partitions that were not reached come first in the next round, those
 //! with more to write come last. At the end of the round, everything whose policy wants it is handed to the sync
 //! threads. They sync partitions in parallel, each covering all that its partition has written by then, while the next
-//! write round runs. A slow sync delays its own partition and one thread.
+//! write round runs. A slow sync delays its own partition and one thread; of that partition no more than a mebibyte is written before it
+//! ends, where answers wait for it.
 //!
 //! Small pieces of many partitions go into the [`journal`](crate::journal) instead, which makes them durable together.
 //!

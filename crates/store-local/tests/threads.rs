@@ -39,6 +39,14 @@ fn created(path: &Path, count: i32) -> Arc<LocalStore> {
     store
 }
 
+/// A store with two partitions, whose syncs the gate can hold back.
+fn gated(path: &Path, gate: &Arc<Gate>) -> Arc<LocalStore> {
+    let disk: Arc<dyn Disk> = Arc::new(GateDisk { disk: RealDisk::default(), gate: Arc::clone(gate) });
+    let store = open_threaded(disk, path, Vec::new());
+    block_on(store.create(partitions(2))).unwrap();
+    store
+}
+
 #[test]
 fn a_second_process_is_refused() {
     let directory = TemporaryDirectory::new();
@@ -55,9 +63,7 @@ fn a_second_process_is_refused() {
 fn while_a_sync_is_held_its_answer_waits_and_other_partitions_go_on() {
     let directory = TemporaryDirectory::new();
     let gate = Arc::new(Gate::default());
-    let disk: Arc<dyn Disk> = Arc::new(GateDisk { disk: RealDisk::default(), gate: Arc::clone(&gate) });
-    let store = open_threaded(disk, directory.path(), Vec::new());
-    block_on(store.create(partitions(2))).unwrap();
+    let store = gated(directory.path(), &gate);
     let (held, free) = (store.partition(id(1, 0)).unwrap(), store.partition(id(1, 1)).unwrap());
     gate.close("topic1-0/");
     let _open = OpenAtEnd(Arc::clone(&gate));
@@ -88,9 +94,7 @@ fn what_is_written_ahead_of_a_held_sync_is_bounded_and_goes_on_behind_it() {
     const SIZE: usize = 1_000_000;
     let directory = TemporaryDirectory::new();
     let gate = Arc::new(Gate::default());
-    let disk: Arc<dyn Disk> = Arc::new(GateDisk { disk: RealDisk::default(), gate: Arc::clone(&gate) });
-    let store = open_threaded(disk, directory.path(), Vec::new());
-    block_on(store.create(partitions(2))).unwrap();
+    let store = gated(directory.path(), &gate);
     let (held, free) = (store.partition(id(1, 0)).unwrap(), store.partition(id(1, 1)).unwrap());
     gate.close("topic1-0/");
     let _open = OpenAtEnd(Arc::clone(&gate));

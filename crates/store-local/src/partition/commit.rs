@@ -279,7 +279,7 @@ impl LocalPartition {
     }
 
     /// Queues a write.
-    fn request_write(&self) {
+    pub(super) fn request_write(&self) {
         if self.mark_write_queued()
             && let Some(me) = self.me.upgrade()
         {

@@ -82,11 +82,8 @@ impl Partition for LocalPartition {
             statistics.appended_records.add(u64::try_from(records).unwrap_or(0));
             statistics.appended_bytes.add(size);
         }
-        if !appended.duplicate
-            && self.mark_write_queued()
-            && let Some(me) = self.me.upgrade()
-        {
-            self.shared.committer.staged(me);
+        if !appended.duplicate {
+            self.request_write();
         }
         Ok(appended)
     }
