@@ -9,7 +9,7 @@
 //! write round runs. A slow sync delays its own partition and one thread; of that partition no more than a mebibyte is written before it
 //! ends, where answers wait for it.
 //!
-//! Small pieces of many partitions go into the [`journal`](crate::journal) instead, which makes them durable together.
+//! Small pieces of many partitions, or beside large ones, go into the [`journal`](crate::journal) instead, which makes them durable together.
 //!
 //! Written bytes hold their file open until it is synced. While the disk is short of descriptors, what is written is therefore
 //! synced at once, whatever its policy says, nothing goes into the journal, and the writer helps the sync threads before it
@@ -23,8 +23,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use highwater_disk::Disk;
 use highwater_store::StoreStatistics;
+use highwater_types::Instant;
 
-use crate::journal::{Batch, Journal, JournalOptions};
+use crate::journal::{Journal, JournalOptions, Round};
+use crate::options::Clock;
 use crate::partition::{LocalPartition, WriteStep};
 
 /// A write round ends when so many bytes were written.
@@ -66,20 +68,27 @@ impl Committer {
     }
 
     /// One write round. Returns whether anything was in the queue.
-    pub(crate) fn write_round(&self) -> bool {
+    pub(crate) fn write_round(&self, now: Instant) -> bool {
         let mut bytes = 0;
         let mut due = Vec::new();
         let mut unfinished = Vec::new();
         let count = self.writes.lock().list.len();
-        let mut batch = self.journal.lend(count, self.disk.as_ref());
-        let mut journal_wanted = batch.is_none() && self.journal.is_wanted(count);
+        if count == 0 {
+            return false;
+        }
+        let wanted = self.journal.wanted(count, now);
+        let mut round = self.journal.begin_round(wanted, self.disk.as_ref());
+        let mut to_be_made = round.is_none() && self.journal.begin_making(wanted);
         for _ in 0..count {
             let Some(partition) = self.writes.pop() else { break };
-            if std::mem::take(&mut journal_wanted) {
+            if std::mem::take(&mut to_be_made) {
                 partition.make_journal();
             }
             let short = self.disk.is_short_of_descriptors();
-            let step = write(&partition, batch.as_mut().filter(|_| !short));
+            let step = write(&partition, round.as_mut().filter(|_| !short));
+            if let Some(round) = round.as_mut().filter(|round| round.is_urgent()) {
+                self.journal.hand_over(round);
+            }
             bytes += step.bytes;
             if step.more && partition.mark_write_queued() {
                 unfinished.push(Arc::clone(&partition));
@@ -96,13 +105,11 @@ impl Committer {
         }
         self.writes.push(unfinished);
         self.syncs.push(due);
-        if let Some(batch) = batch {
-            self.journal.give_back(batch);
+        if let Some(round) = round {
+            self.journal.end_round(round);
         }
-        if count > 0 {
-            self.statistics.write_rounds.increment();
-        }
-        count > 0
+        self.statistics.write_rounds.increment();
+        true
     }
 
     /// Hands over what is due and syncs until the disk has descriptors again or nothing is left to be synced.
@@ -140,9 +147,9 @@ impl Committer {
     }
 
     /// The writer thread.
-    pub(crate) fn run_writer(&self) {
+    pub(crate) fn run_writer(&self, clock: &Clock) {
         while self.writes.wait() {
-            self.write_round();
+            self.write_round(clock.now());
         }
     }
 
@@ -168,11 +175,11 @@ impl Committer {
     }
 }
 
-fn write(partition: &Arc<LocalPartition>, mut batch: Option<&mut Batch>) -> WriteStep {
-    let before = batch.as_ref().map(|batch| batch.mark());
-    let step = guarded(|| partition.write_step(batch.as_deref_mut()));
-    if let (None, Some(batch), Some(before)) = (&step, batch, before) {
-        batch.rewind(before);
+fn write(partition: &Arc<LocalPartition>, mut round: Option<&mut Round>) -> WriteStep {
+    let before = round.as_ref().map(|round| round.mark());
+    let step = guarded(|| partition.write_step(round.as_deref_mut()));
+    if let (None, Some(round), Some(before)) = (&step, round, before) {
+        round.rewind(before);
     }
     step.unwrap_or_default()
 }

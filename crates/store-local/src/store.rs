@@ -93,8 +93,9 @@ impl LocalStore {
             shared.checkpoints.set_all_unclean();
         }
         let replayed = replay_journal(&shared, &options.partitions, &slots)?;
-        if options.journal.partitions_min == 0 && shared.committer.journal.is_wanted(0) {
-            shared.committer.journal.make(shared.disk.as_ref(), &shared.path);
+        let journal = &shared.committer.journal;
+        if journal.begin_making(journal.wanted(0, now)) {
+            journal.make(shared.disk.as_ref(), &shared.path);
         }
         shared.committer.statistics.journal_replayed.add(replayed.ends.len() as u64);
         let known = Known {
@@ -189,7 +190,7 @@ impl Engine {
     fn start_threads(&self, options: &LocalOptions) -> io::Result<()> {
         let shared = &self.shared;
         let writer = Arc::clone(shared);
-        self.spawn("writer", move || writer.committer.run_writer())?;
+        self.spawn("writer", move || writer.committer.run_writer(&writer.clock))?;
         for _ in 0..options.sync_threads.max(1) {
             let syncer = Arc::clone(shared);
             self.spawn("sync", move || syncer.committer.run_syncer())?;
@@ -233,7 +234,8 @@ impl Engine {
 impl LocalStore {
     /// One write round. Returns whether there was anything to do, as do the others.
     pub fn write_round(&self) -> bool {
-        self.shared().committer.write_round()
+        let shared = self.shared();
+        shared.committer.write_round(shared.clock.now())
     }
 
     /// Syncs what is queued for it.

@@ -1,4 +1,4 @@
-//! Small appends to many partitions, made durable together.
+//! Small appends to many partitions or beside large ones, made durable together.
 
 // Helpers of tests are not tests to clippy; a panic is how a test fails.
 #![allow(
@@ -88,6 +88,88 @@ fn a_round_of_small_appends_takes_one_sync() {
     assert_eq!(counts(&disk, "sync /data/journal-"), journal + 1);
     assert_eq!(counted(&driven), (batches + 1, pieces + COUNT as u64));
     assert_eq!(records(&driven), [3; COUNT as usize]);
+}
+
+#[test]
+fn rounds_before_the_journal_is_written_go_into_it_together() {
+    let disk = SimDisk::new(1);
+    let driven = ready(&disk);
+    let batches = driven.store.statistics().journal_batches.get();
+    let mut pending = Vec::new();
+    for tag in 2..4 {
+        for partition in 0..COUNT {
+            pending.push(append(&driven, id(1, partition), batch(1, 30, tag), DURABLE).unwrap());
+        }
+        assert!(driven.store.write_round());
+    }
+    pending.into_iter().for_each(|pending| driven.drive(pending.wait).unwrap());
+    assert_eq!(driven.store.statistics().journal_batches.get(), batches + 1);
+    drop(driven);
+    assert_eq!(records(&open(&disk.power_loss(1))), [4; COUNT as usize]);
+}
+
+/// Two partitions that have their files, of a store whose rounds are never of many partitions.
+fn ready_for_two(disk: &Arc<SimDisk>) -> Driven {
+    let journal = JournalOptions { file_bytes: 4 << 20, partitions_min: 8 };
+    let driven = open_with(&as_disk(disk), Vec::new(), Vec::new(), journal).unwrap();
+    driven.create(partitions().into_iter().take(2).collect());
+    for partition in 0..2 {
+        add(&driven, partition, 30, 1);
+    }
+    driven
+}
+
+/// Appends one record of `size` bytes; returns how many pieces the journal got.
+fn add(driven: &Driven, partition: i32, size: usize, tag: u64) -> u64 {
+    let before = driven.store.statistics().journal_pieces.get();
+    let pending = append(driven, id(1, partition), batch(1, size, tag), DURABLE).unwrap();
+    driven.drive(pending.wait).unwrap();
+    driven.store.statistics().journal_pieces.get() - before
+}
+
+#[test]
+fn a_small_append_beside_large_ones_does_not_wait_for_its_file() {
+    const LARGE: usize = 700 << 10;
+    let disk = SimDisk::new(1);
+    let driven = ready_for_two(&disk);
+    assert_eq!(add(&driven, 1, 30, 2), 0, "nothing large runs beside it");
+    assert_eq!(add(&driven, 0, LARGE, 3), 0, "large pieces are synced by themselves");
+    // The first that wants the journal has it made.
+    add(&driven, 1, 30, 4);
+    let syncs = counts(&disk, "sync /data/topic1-1/");
+    assert_eq!(add(&driven, 1, 30, 5), 1);
+    assert_eq!(add(&driven, 1, 100 << 10, 6), 1);
+    assert_eq!(counts(&disk, "sync /data/topic1-1/"), syncs);
+    assert_eq!(add(&driven, 0, 30, 7), 0, "it is the partition with the large ones");
+    assert_eq!(add(&driven, 0, LARGE, 8), 0);
+    assert_eq!(add(&driven, 1, 200 << 10, 9), 0, "it is not small");
+    assert_eq!(add(&driven, 1, 30, 10), 0, "what is before it was synced with much");
+    assert_eq!(add(&driven, 1, 30, 11), 1);
+    driven.pass_ms(2000);
+    assert_eq!(add(&driven, 1, 30, 12), 0, "the large ones are over");
+    drop(driven);
+    let disk = disk.power_loss(1);
+    let driven = open_with(&as_disk(&disk), partitions().into_iter().take(2).collect(), Vec::new(), SMALL);
+    let driven = driven.unwrap();
+    driven.settle();
+    assert_eq!([0, 1].map(|partition| driven.read_all(id(1, partition)).len()), [4, 9]);
+}
+
+#[test]
+fn the_file_of_a_partition_is_synced_before_much_of_it_is_in_the_journal() {
+    let disk = SimDisk::new(1);
+    let driven = ready_for_two(&disk);
+    add(&driven, 0, 700 << 10, 2);
+    add(&driven, 1, 30, 3);
+    let syncs = || counts(&disk, "sync /data/topic1-1/");
+    let before = syncs();
+    for tag in 0..10 {
+        assert_eq!(add(&driven, 1, 100 << 10, tag), 1);
+    }
+    assert_eq!(syncs(), before);
+    assert_eq!(add(&driven, 1, 100 << 10, 10), 1, "the answer comes from the journal");
+    driven.settle();
+    assert_eq!(syncs(), before + 1);
 }
 
 #[test]

@@ -1,19 +1,20 @@
-//! A journal for small appends to many partitions: their bytes are made durable by one write and one sync of one file, where
-//! each partition's own file would need a sync of its own.
+//! A journal for small appends to many partitions, or beside large ones: their bytes are made durable by one write and one sync of one
+//! file that has its blocks, where each partition's own file, which grows, would need a sync of its own.
 //!
 //! The segments get the same bytes, as ever, before the journal does; readers, indexes and formats know nothing of it. A
 //! partition that is in the journal counts as synced; its file is synced when the journal's file is to be used again, when
 //! something else asks for it, or at a clean stop. Two files take turns.
 //!
-//! - What goes in: a piece of a segment that exists durably, of at most [`PIECE_BYTES_MAX`], in a round of at least
-//!   [`JournalOptions::partitions_min`] partitions, when everything before it is durable or on its way into the journal.
+//! - What goes in: a piece of a segment that exists durably, when everything before it is durable or on its way into the journal: of at
+//!   most [`PIECE_BYTES_MAX`] in a round of at least [`JournalOptions::partitions_min`] partitions, of at most
+//!   [`LIGHT_PIECE_BYTES_MAX`] from a partition that has little to sync while others have much ([`LARGE_SYNC_BYTES`]).
 //!   All else is synced by itself. So whatever stands in the journal continues what is durable.
 //! - A batch that finds no room, or fails, is given up: its partitions are synced by themselves.
 //! - At a start [`replay`] puts every piece in its place, durably, and removes the journal, before any log is recovered. The
 //!   same is done for one partition that ran out of space at a sync. A piece that was once in the journal is never
 //!   contradicted by its segment: logs grow, are cut only above what is durable, and lose whole segments at their beginning.
 //!
-//! Memory: two batches. Disk: two files of [`JournalOptions::file_bytes`], made when they are first wanted.
+//! Memory: three batches. Disk: two files of [`JournalOptions::file_bytes`], made when they are first wanted.
 
 mod files;
 mod frame;
@@ -21,12 +22,13 @@ mod replay;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use highwater_disk::{Disk, DiskError};
 use highwater_partition_log::WriteJob;
 use highwater_store::StoreStatistics;
-use highwater_types::{Offset, TopicIdPartition};
+use highwater_types::{Instant, Offset, TopicIdPartition};
 use highwater_wal::LogPoint;
 
 use crate::partition::LocalPartition;
@@ -38,6 +40,12 @@ pub(crate) use replay::{Replayed, holds_something, replay};
 
 /// Larger pieces are synced by themselves.
 const PIECE_BYTES_MAX: u64 = 64 << 10;
+/// Larger pieces of partitions that have little to sync are synced by themselves, whatever runs beside them.
+const LIGHT_PIECE_BYTES_MAX: u64 = 128 << 10;
+/// A sync of so many bytes keeps the device and its file system from others for a while.
+const LARGE_SYNC_BYTES: u64 = 512 << 10;
+/// How long after a large sync another one is expected.
+const LARGE_SYNC_AGAIN_MS: u64 = 1000;
 /// The journal is made only where its size is so small a part of what is free.
 const SPACE_ONE_IN: u64 = 16;
 
@@ -68,9 +76,33 @@ struct Entry {
 
 /// Pieces that are written together.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+struct Batch {
     frames: Vec<u8>,
     entries: Vec<Entry>,
+}
+
+/// What a write round has for the journal.
+#[derive(Debug)]
+pub(crate) struct Round {
+    wanted: Wanted,
+    batch: Batch,
+    /// Bytes that there is room for.
+    room: usize,
+}
+
+/// For what a round wants the journal.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wanted {
+    /// It is one of many partitions.
+    many: bool,
+    /// Large syncs run beside it.
+    beside_large: bool,
+}
+
+impl Wanted {
+    fn is_any(self) -> bool {
+        self.many || self.beside_large
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +118,9 @@ enum Phase {
 #[derive(Debug)]
 struct State {
     phase: Phase,
+    /// To be written next.
     filled: Batch,
-    spare: Option<Batch>,
+    spare: Vec<Batch>,
     parked: bool,
     stopped: bool,
 }
@@ -96,46 +129,69 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Journal {
     options: JournalOptions,
+    /// When a large sync last began or ended, in nanoseconds of the store's clock; 0: never.
+    large_sync_at: AtomicU64,
     state: Mutex<State>,
     wake: Condvar,
     /// Locked while the files are written or read.
     files: Mutex<Option<Files>>,
 }
 
-impl Batch {
-    /// Adds what the job has just written, if that is a piece for the journal. [`Batch::keep`] or [`Batch::drop_last`] says
-    /// whether it stays.
-    pub(crate) fn add(&mut self, id: TopicIdPartition, job: &WriteJob) -> bool {
+impl Round {
+    /// Whether it has pieces that should not wait for the rest of their round.
+    pub(crate) fn is_urgent(&self) -> bool {
+        !self.wanted.many
+    }
+
+    /// Adds what the job has just written, if that is a piece for the journal; `last_sync` is how many bytes the last sync of its
+    /// partition's own file covered. [`Round::keep`] or [`Round::drop_last`] says whether it stays.
+    pub(crate) fn add(&mut self, id: TopicIdPartition, job: &WriteJob, last_sync: u64) -> bool {
         let size = usize::try_from(job.bytes()).unwrap_or(usize::MAX).saturating_add(FRAME_SIZE);
-        let fits = job.bytes() <= PIECE_BYTES_MAX
-            && self.frames.len().saturating_add(size) <= BATCH_BYTES_MAX
+        let light = self.wanted.beside_large && last_sync <= LIGHT_PIECE_BYTES_MAX;
+        let is_small = self.wanted.many && job.bytes() <= PIECE_BYTES_MAX
+            || light && job.bytes() <= LIGHT_PIECE_BYTES_MAX;
+        let fits = is_small
+            && self.batch.frames.len().saturating_add(size) <= self.room
             && job.segments_begun() == 0;
         let Some((_, _, piece)) = job.piece().filter(|_| fits) else { return false };
         let frame = Frame { id, end: job.end(), size: u32::try_from(job.bytes()).unwrap_or(u32::MAX) };
-        frame::push(&mut self.frames, &frame, piece);
+        frame::push(&mut self.batch.frames, &frame, piece);
         true
     }
 
     /// What was added last is on its way.
     pub(crate) fn keep(&mut self, partition: Arc<LocalPartition>, start: Offset, end: LogPoint, bytes: u64) {
-        self.entries.push(Entry { partition, start, end, bytes });
+        self.batch.entries.push(Entry { partition, start, end, bytes });
     }
 
     /// Takes back what was added last.
     pub(crate) fn drop_last(&mut self, bytes: u64) {
         let size = usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(FRAME_SIZE);
-        self.frames.truncate(self.frames.len().saturating_sub(size));
+        let frames = &mut self.batch.frames;
+        frames.truncate(frames.len().saturating_sub(size));
     }
 
-    /// How much is in it, for [`Batch::rewind`].
+    /// How much is in it, for [`Round::rewind`].
     pub(crate) fn mark(&self) -> (usize, usize) {
-        (self.frames.len(), self.entries.len())
+        (self.batch.frames.len(), self.batch.entries.len())
     }
 
     /// Takes back everything that was added since.
     pub(crate) fn rewind(&mut self, (frames, entries): (usize, usize)) {
-        self.frames.truncate(frames);
-        self.entries.truncate(entries);
+        self.batch.frames.truncate(frames);
+        self.batch.entries.truncate(entries);
+    }
+}
+
+impl Batch {
+    /// Puts what the other has behind what is there, and leaves it empty.
+    fn append(&mut self, other: &mut Self) {
+        if self.entries.is_empty() {
+            std::mem::swap(self, other);
+            return;
+        }
+        self.frames.append(&mut other.frames);
+        self.entries.append(&mut other.entries);
     }
 
     fn clear(&mut self) {
@@ -156,38 +212,76 @@ impl Batch {
 impl Journal {
     pub(crate) fn new(options: JournalOptions) -> Self {
         let phase = if options.file_bytes == 0 { Phase::Closed } else { Phase::Absent };
-        let state = State { phase, filled: Batch::default(), spare: None, parked: false, stopped: false };
-        Self { options, state: Mutex::new(state), wake: Condvar::new(), files: Mutex::new(None) }
+        let state =
+            State { phase, filled: Batch::default(), spare: Vec::new(), parked: false, stopped: false };
+        Self {
+            options,
+            large_sync_at: AtomicU64::new(0),
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+            files: Mutex::new(None),
+        }
     }
 
-    /// The batch to be filled by a round of so many partitions, which gives it back; `None` when they are synced by themselves.
+    /// For what a round of so many partitions wants the journal.
+    pub(crate) fn wanted(&self, partitions: usize, now: Instant) -> Wanted {
+        let large_sync_at = self.large_sync_at.load(Ordering::Relaxed);
+        Wanted {
+            many: partitions >= self.options.partitions_min,
+            beside_large: large_sync_at > 0
+                && now.0.saturating_sub(large_sync_at) < LARGE_SYNC_AGAIN_MS * 1_000_000,
+        }
+    }
+
+    /// A sync of so many bytes begins or ends.
+    pub(crate) fn note_sync(&self, bytes: u64, now: Instant) {
+        if bytes >= LARGE_SYNC_BYTES {
+            self.large_sync_at.store(now.0, Ordering::Relaxed);
+        }
+    }
+
+    /// What a round is to fill and to end with [`Journal::end_round`]; `None` when its partitions are synced by themselves.
     /// What is in the journal keeps the files of its partitions open.
-    pub(crate) fn lend(&self, partitions: usize, disk: &dyn Disk) -> Option<Batch> {
+    pub(crate) fn begin_round(&self, wanted: Wanted, disk: &dyn Disk) -> Option<Round> {
+        if !wanted.is_any() || disk.is_short_of_descriptors() {
+            return None;
+        }
         let mut state = self.lock();
-        let wanted = partitions >= self.options.partitions_min && !disk.is_short_of_descriptors();
-        let ready = state.phase == Phase::Ready && wanted;
-        ready.then(|| std::mem::take(&mut state.filled))
+        (state.phase == Phase::Ready).then(|| {
+            let batch = state.spare.pop().unwrap_or_default();
+            Round { wanted, batch, room: BATCH_BYTES_MAX.saturating_sub(state.filled.frames.len()) }
+        })
     }
 
-    /// Whether a round of so many partitions would use the journal if it were there. The caller then has it made.
-    pub(crate) fn is_wanted(&self, partitions: usize) -> bool {
-        partitions >= self.options.partitions_min && {
+    /// Whether it is wanted and is still to be made. The caller then has it made.
+    pub(crate) fn begin_making(&self, wanted: Wanted) -> bool {
+        wanted.is_any() && {
             let mut state = self.lock();
-            let wanted = state.phase == Phase::Absent;
-            if wanted {
+            let absent = state.phase == Phase::Absent;
+            if absent {
                 state.phase = Phase::Making;
             }
-            wanted
+            absent
         }
     }
 
-    /// Takes a batch back; what is in it is written soon.
-    pub(crate) fn give_back(&self, batch: Batch) {
+    /// Takes what a round has so far, which is written soon.
+    pub(crate) fn hand_over(&self, round: &mut Round) {
+        if round.batch.entries.is_empty() {
+            return;
+        }
         let mut state = self.lock();
-        state.filled = batch;
-        if state.parked && !state.filled.entries.is_empty() {
+        state.filled.append(&mut round.batch);
+        round.room = BATCH_BYTES_MAX.saturating_sub(state.filled.frames.len());
+        if state.parked {
             self.wake.notify_one();
         }
+    }
+
+    /// Takes what a round has.
+    pub(crate) fn end_round(&self, mut round: Round) {
+        self.hand_over(&mut round);
+        self.lock().spare.push(round.batch);
     }
 
     /// Makes the files. Waits for the disk.
@@ -221,7 +315,7 @@ impl Journal {
             if state.filled.entries.is_empty() {
                 return false;
             }
-            let spare = state.spare.take().unwrap_or_default();
+            let spare = state.spare.pop().unwrap_or_default();
             std::mem::replace(&mut state.filled, spare)
         };
         self.commit(batch, statistics);
@@ -258,7 +352,7 @@ impl Journal {
         }
         to_sync.iter().for_each(|partition| partition.request_sync());
         batch.clear();
-        self.lock().spare = Some(batch);
+        self.lock().spare.push(batch);
     }
 
     /// Waits until something is filled; false when stopped and nothing is.

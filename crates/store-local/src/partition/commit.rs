@@ -6,13 +6,18 @@ use highwater_partition_log::{LogPoint, PartitionLog, SyncDue, SyncJob, SyncPoli
 use highwater_types::{Instant, Offset};
 
 use super::{Inner, LocalPartition, Mode};
-use crate::journal::Batch;
+use crate::committer::Committer;
+use crate::journal::Round;
 use crate::synced_ends::SyncedEnd;
 use crate::waiters::Wakers;
 
 /// Most bytes that are written while a sync is in flight which they wait for: what a device has to do for one partition before others'
 /// syncs are done is at most this, and as much in the sync.
 const AHEAD_OF_SYNC_MAX: u64 = 1 << 20;
+
+/// With so many bytes in the journal a partition's own file is synced without waiting for the journal's turn: much at once would keep
+/// the device from others.
+const UNFILED_MAX: u64 = 1 << 20;
 
 /// What a write step came to.
 #[derive(Debug, Default)]
@@ -27,11 +32,11 @@ pub(crate) struct WriteStep {
 
 impl LocalPartition {
     /// Writes what is staged, at most one job of it, and publishes the written end. What can be made durable by the journal
-    /// goes into `batch`.
-    pub(crate) fn write_step(&self, batch: Option<&mut Batch>) -> WriteStep {
+    /// goes into `round`.
+    pub(crate) fn write_step(&self, round: Option<&mut Round>) -> WriteStep {
         // Before the log is asked: what is staged from here on queues the partition again.
         self.write_queued.store(false, Ordering::Release);
-        let mut job = {
+        let (mut job, last_sync) = {
             let mut inner = self.lock();
             if !inner.mode.takes_jobs() {
                 return WriteStep::default();
@@ -46,13 +51,14 @@ impl LocalPartition {
             job.reserve_ahead(self.shared.space.is_ample());
             inner.busy += 1;
             inner.writing = job.bytes();
-            job
+            (job, inner.last_sync)
         };
         let began = self.shared.clock.now();
         let result = job.run();
         self.count_write(&job, began, result.is_ok());
-        let batch =
-            batch.filter(|_| result.is_ok()).and_then(|batch| batch.add(self.id, &job).then_some(batch));
+        let round = round
+            .filter(|_| result.is_ok())
+            .and_then(|round| round.add(self.id, &job, last_sync).then_some(round));
         let mut wakers = Wakers::default();
         let mut inner = self.lock();
         inner.writing = 0;
@@ -61,14 +67,17 @@ impl LocalPartition {
         let bytes = job.bytes();
         let (start, end) = (inner.log.as_ref().map(PartitionLog::written_end), job.end());
         let mut step = self.finish_write(&mut inner, job, result, &mut wakers);
-        if let Some(batch) = batch {
+        if let Some(round) = round {
             let journals =
                 step.sync_due && start.is_some_and(|start| self.begin_journal(&mut inner, start.offset));
             match self.me.upgrade().filter(|_| journals).zip(start) {
-                Some((me, start)) => batch.keep(me, start.offset, end, bytes),
-                None => batch.drop_last(bytes),
+                Some((me, start)) => {
+                    round.keep(me, start.offset, end, bytes);
+                    inner.unfiled = inner.unfiled.saturating_add(bytes);
+                }
+                None => round.drop_last(bytes),
             }
-            step.sync_due &= !journals;
+            step.sync_due &= !journals || inner.unfiled >= UNFILED_MAX;
         }
         self.repair_when_quiet(&mut inner);
         drop(inner);
@@ -180,7 +189,7 @@ impl LocalPartition {
     /// Syncs what is written, publishes the synced end and notes it in its slot.
     pub(crate) fn sync_step(&self) {
         self.sync_queued.store(false, Ordering::Release);
-        let job = {
+        let (job, bytes) = {
             let mut inner = self.lock();
             if !inner.mode.takes_jobs() {
                 return;
@@ -189,12 +198,17 @@ impl LocalPartition {
             let Some(job) = inner.log.as_mut().and_then(|log| log.begin_sync()) else { return };
             inner.syncing = true;
             inner.sync_covers = inner.unsynced;
-            job
+            inner.last_sync = inner.unsynced;
+            inner.unfiled = 0;
+            (job, inner.unsynced)
         };
+        let Committer { statistics, journal, .. } = &self.shared.committer;
         let began = self.shared.clock.now();
+        journal.note_sync(bytes, began);
         let result = job.run();
-        let statistics = &self.shared.committer.statistics;
-        statistics.syncs.record_ns(self.shared.clock.now().0.saturating_sub(began.0));
+        let ended = self.shared.clock.now();
+        journal.note_sync(bytes, ended);
+        statistics.syncs.record_ns(ended.0.saturating_sub(began.0));
         if result.is_err() {
             statistics.failures.increment();
         }
