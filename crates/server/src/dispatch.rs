@@ -96,9 +96,7 @@ async fn call(
         ApiKey::Produce => {
             let request = body(request)?;
             produce::recovery::recovered(broker, context.version, &request).await;
-            if let Some(room) = broker.store.backpressure() {
-                room.await;
-            }
+            produce::room(broker, context.version, &request).await;
             produce::handle(broker, context, request)
         }
         ApiKey::Fetch => fetch::handle(broker, context, body(request)?),

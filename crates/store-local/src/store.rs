@@ -295,8 +295,19 @@ impl LogStore for LocalStore {
             .collect()
     }
 
-    fn backpressure(&self) -> Option<BoxFuture<'static, ()>> {
-        self.shared().budget.backpressure().map(|wait| Box::pin(wait) as BoxFuture<'static, ()>)
+    fn backpressure(
+        &self,
+        mut to: &mut dyn Iterator<Item = TopicIdPartition>,
+    ) -> Option<BoxFuture<'static, ()>> {
+        let shared = self.shared();
+        let has_backlog = || {
+            Iterator::any(&mut to, |id| {
+                let partition = shared.partitions().get(&id).cloned();
+                partition.is_some_and(|partition| partition.has_backlog())
+            })
+        };
+        let wait = shared.budget.backpressure(has_backlog);
+        wait.map(|wait| Box::pin(wait) as BoxFuture<'static, ()>)
     }
 
     fn statistics(&self) -> &StoreStatistics {

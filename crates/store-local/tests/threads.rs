@@ -152,7 +152,7 @@ fn thousands_of_appends_from_many_threads_are_all_there_in_order() {
                 let mut waits = Vec::new();
                 for index in 0..APPENDS {
                     let partition = store.partition(id(1, ((thread + index) % 5) as i32)).unwrap();
-                    if let Some(wait) = store.backpressure() {
+                    if let Some(wait) = store.backpressure(&mut std::iter::once(partition.id())) {
                         block_on(wait);
                     }
                     let bytes = batch(2, 100, thread * APPENDS + index);

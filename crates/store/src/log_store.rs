@@ -60,9 +60,11 @@ pub trait LogStore: Send + Sync + 'static {
     /// Every partition, in no order.
     fn partitions(&self) -> Vec<Arc<dyn Partition>>;
 
-    /// Awaited before [`Partition::append`], so that memory stays bounded: `None` when appending may go on, otherwise a
-    /// future that resolves when it may. Appending itself never waits and never refuses for this reason.
-    fn backpressure(&self) -> Option<BoxFuture<'static, ()>> {
+    /// Awaited before [`Partition::append`], so that memory stays bounded: `None` when appending to all of these partitions may go on,
+    /// otherwise a future that resolves when it may. Appending itself never waits and never refuses for this reason. `to` is looked at
+    /// only where memory is short: then whoever appends where much is staged already waits earlier than others.
+    fn backpressure(&self, to: &mut dyn Iterator<Item = TopicIdPartition>) -> Option<BoxFuture<'static, ()>> {
+        let _ = to;
         None
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Stage one gives every batch its offsets, in the order of the request, before the connection's next request starts.
 //! Stage two waits until each is as safe as `acks` asks, at most `timeout_ms`; what is not by then is answered
-//! REQUEST_TIMED_OUT and stays appended. Before stage one the partitions are recovered (`recovery`).
+//! REQUEST_TIMED_OUT and stays appended. Before stage one the partitions are recovered (`recovery`) and memory has room for what comes.
 
 pub(crate) mod recovery;
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_partition_log::{Appended, Origin, Refusal, requires_produce_v7};
-use highwater_store::{Acknowledgement, AppendError, BoxFuture};
+use highwater_store::{Acknowledgement, AppendError, BoxFuture, Partition};
 use highwater_types::{Offset, Timestamp, TopicId};
 use highwater_wire::messages::ProduceRequest;
 use highwater_wire::messages::ProduceResponse;
@@ -64,6 +64,30 @@ struct StagedTopic {
     name: Str,
     topic_id: TopicId,
     partitions: Vec<StagedPartition>,
+}
+
+/// Resolves when so little is staged that `request` may be appended.
+pub(crate) async fn room(broker: &Broker, version: i16, request: &ProduceRequest) {
+    let room = broker.store.backpressure(&mut partitions(broker, version, request).map(|one| one.id()));
+    if let Some(room) = room {
+        room.await;
+    }
+}
+
+/// The partitions of `request` that exist.
+fn partitions(
+    broker: &Broker,
+    version: i16,
+    request: &ProduceRequest,
+) -> impl Iterator<Item = Arc<dyn Partition>> {
+    request.topic_data.iter().flat_map(move |data| {
+        let topic = if version >= BY_TOPIC_ID {
+            broker.topics.by_id(data.topic_id)
+        } else {
+            broker.topics.by_name(&data.name)
+        };
+        data.partition_data.iter().filter_map(move |one| broker.partition(topic.as_ref()?, one.index))
+    })
 }
 
 /// Appends every batch of `request`.

@@ -25,6 +25,7 @@ use highwater_partition_log::{LogConfig, LogEnvironment, LogOffsets, PartitionLo
 use highwater_store::{NewPartition, PartitionProblem, PartitionState};
 use highwater_types::{LeaderEpoch, Offset, TopicIdPartition};
 
+use crate::budget::BACKLOG_BYTES;
 use crate::names;
 use crate::shared::Shared;
 use crate::waiters::{Ends, Waiters, Wakers};
@@ -267,6 +268,11 @@ impl LocalPartition {
         } else {
             self.shared.budget.release(before - now);
         }
+    }
+
+    /// Whether more is staged than one write takes.
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.lock().staged > BACKLOG_BYTES
     }
 
     fn state_of(inner: &Inner) -> PartitionState {

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::broker::Broker;
 
-use super::BY_TOPIC_ID;
+use super::partitions;
 
 /// How long after the start of the broker requests wait for partitions.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,20 +46,4 @@ async fn all_recovered(recovering: &[Arc<dyn Partition>]) {
 
 fn is_recovering(partition: &dyn Partition) -> bool {
     partition.append_problem() == Some(PartitionProblem::Recovering)
-}
-
-/// The partitions of `request` that exist.
-fn partitions(
-    broker: &Broker,
-    version: i16,
-    request: &ProduceRequest,
-) -> impl Iterator<Item = Arc<dyn Partition>> {
-    request.topic_data.iter().flat_map(move |data| {
-        let topic = if version >= BY_TOPIC_ID {
-            broker.topics.by_id(data.topic_id)
-        } else {
-            broker.topics.by_name(&data.name)
-        };
-        data.partition_data.iter().filter_map(move |one| broker.partition(topic.as_ref()?, one.index))
-    })
 }
