@@ -9,7 +9,7 @@
 //! write round runs. A slow sync delays its own partition and one thread; of that partition no more than a mebibyte is written before it
 //! ends, where answers wait for it.
 //!
-//! Small pieces of many partitions, or beside large ones, go into the [`journal`](crate::journal) instead, which makes them durable together.
+//! Small pieces go into the [`journal`](crate::journal) instead, which makes those of all partitions durable together.
 //!
 //! Written bytes hold their file open until it is synced. While the disk is short of descriptors, what is written is therefore
 //! synced at once, whatever its policy says, nothing goes into the journal, and the writer helps the sync threads before it
@@ -31,6 +31,9 @@ use crate::partition::{LocalPartition, WriteStep};
 
 /// A write round ends when so many bytes were written.
 pub(crate) const ROUND_BYTES_MAX: u64 = 16 << 20;
+
+/// What the round has for the journal does not wait for a write of so many bytes.
+const LARGE_WRITE_BYTES: u64 = 256 << 10;
 
 /// The two queues.
 #[derive(Debug)]
@@ -84,11 +87,13 @@ impl Committer {
             if std::mem::take(&mut to_be_made) {
                 partition.make_journal();
             }
-            let short = self.disk.is_short_of_descriptors();
-            let step = write(&partition, round.as_mut().filter(|_| !short));
-            if let Some(round) = round.as_mut().filter(|round| round.is_urgent()) {
+            if let Some(round) = &mut round
+                && partition.staged_bytes() >= LARGE_WRITE_BYTES
+            {
                 self.journal.hand_over(round);
             }
+            let short = self.disk.is_short_of_descriptors();
+            let step = write(&partition, round.as_mut().filter(|_| !short));
             bytes += step.bytes;
             if step.more && partition.mark_write_queued() {
                 unfinished.push(Arc::clone(&partition));

@@ -68,7 +68,7 @@ pub struct LocalOptions {
     pub reader_threads: usize,
     /// Threads that recover partitions at start. Default 2.
     pub recovery_threads: usize,
-    /// The journal for small appends to many partitions.
+    /// The journal for small appends.
     pub journal: JournalOptions,
     /// Bytes staged in memory at which appenders are asked to wait. Default 64 MiB.
     pub staged_bytes_max: u64,

@@ -10,6 +10,7 @@ use highwater_store::{
 };
 use highwater_types::{ProducerId, TopicId, TopicIdPartition};
 
+use crate::budget::{BACKLOG_BYTES, StagedBudget};
 use crate::checkpoint::{self, Entries, Found};
 use crate::checkpoints::Checkpoints;
 use crate::close::Closing;
@@ -26,7 +27,7 @@ use crate::shared::{PartitionMap, Shared};
 use crate::space::Space;
 use crate::synced_ends::{SyncedEnd, SyncedEnds};
 use crate::{DataDirectory, LocalOptions, OpenError};
-use crate::{budget::StagedBudget, names, threads, topics};
+use crate::{names, threads, topics};
 
 /// Threads for what is done to many partitions in one call: each waits for the device.
 const THREADS_PER_CALL: usize = 8;
@@ -303,7 +304,7 @@ impl LogStore for LocalStore {
         let has_backlog = || {
             Iterator::any(&mut to, |id| {
                 let partition = shared.partitions().get(&id).cloned();
-                partition.is_some_and(|partition| partition.has_backlog())
+                partition.is_some_and(|partition| partition.staged_bytes() > BACKLOG_BYTES)
             })
         };
         let wait = shared.budget.backpressure(has_backlog);

@@ -18,11 +18,12 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use common::{Driven, Pending, append, batch, id, poll};
+use common::{Driven, NO_JOURNAL, Pending, append, batch, id, open_with, poll};
 use highwater_disk::Disk;
 use highwater_disk::sim::{Random, SimDisk};
 use highwater_partition_log::LogConfig;
 use highwater_store::{Acknowledgement, LogStore, NewPartition, PartitionState};
+use highwater_store_local::JournalOptions;
 use highwater_types::TopicIdPartition;
 
 const PARTITIONS: i32 = 3;
@@ -109,11 +110,11 @@ fn check(driven: &Driven, expected: &BTreeMap<(TopicIdPartition, i64), Bytes>, w
 }
 
 /// One run with a crash within operation `at` (none at 0). Returns the operations of the run.
-fn run(seed: u64, at: u64, turns: u64) -> u64 {
+fn run(seed: u64, at: u64, turns: u64, journal: JournalOptions) -> u64 {
     println!("seed {seed}, crash at {at}");
     let what = |stage: &str| format!("seed {seed}, crash at {at}, {stage}");
     let disk = SimDisk::new(seed);
-    let driven = reopen_empty(&disk);
+    let driven = open_empty(&disk, journal);
     driven.create(partitions());
     let before = disk.operations();
     if at > 0 {
@@ -154,19 +155,21 @@ fn run(seed: u64, at: u64, turns: u64) -> u64 {
     operations
 }
 
-fn reopen_empty(disk: &Arc<SimDisk>) -> Driven {
+fn open_empty(disk: &Arc<SimDisk>, journal: JournalOptions) -> Driven {
     let disk: Arc<dyn Disk> = Arc::clone(disk) as _;
-    common::open(&disk, Vec::new())
+    open_with(&disk, Vec::new(), Vec::new(), journal).unwrap()
 }
 
 #[test]
 fn what_was_acknowledged_survives_a_crash_at_any_operation() {
     // Every operation of a short run, and some of longer ones.
-    for (seed, turns, stride) in [(1, 80, 1), (2, 150, 3), (3, 150, 5)] {
-        let operations = run(seed, 0, turns);
-        assert!(operations > 20, "seed {seed}: only {operations} operations");
-        for at in (1..=operations).step_by(stride) {
-            run(seed, at, turns);
+    for journal in [NO_JOURNAL, JournalOptions { file_bytes: 16 << 10, partitions_min: 0 }] {
+        for (seed, turns, stride) in [(1, 80, 1), (2, 150, 3), (3, 150, 5)] {
+            let operations = run(seed, 0, turns, journal);
+            assert!(operations > 20, "seed {seed}: only {operations} operations");
+            for at in (1..=operations).step_by(stride) {
+                run(seed, at, turns, journal);
+            }
         }
     }
 }
@@ -175,7 +178,7 @@ fn what_was_acknowledged_survives_a_crash_at_any_operation() {
 fn a_crash_during_recovery_loses_nothing() {
     let seed = 77;
     let disk = SimDisk::new(seed);
-    let driven = reopen_empty(&disk);
+    let driven = open_empty(&disk, NO_JOURNAL);
     driven.create(partitions());
     let mut clients = Clients::default();
     serve(&driven, &disk, &mut Random::new(seed), &mut clients, 200);
@@ -205,7 +208,7 @@ fn a_crash_during_recovery_loses_nothing() {
 fn a_clean_stop_needs_no_scan_and_loses_nothing() {
     let seed = 78;
     let disk = SimDisk::new(seed);
-    let driven = reopen_empty(&disk);
+    let driven = open_empty(&disk, NO_JOURNAL);
     driven.create(partitions());
     let mut clients = Clients::default();
     serve(&driven, &disk, &mut Random::new(seed), &mut clients, 100);

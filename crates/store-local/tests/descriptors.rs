@@ -15,11 +15,12 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Driven, append, batch, batches, id, open, request, with_config};
+use common::{Driven, append, batch, batches, id, open, open_with, request, with_config};
 use highwater_disk::Disk;
 use highwater_disk::sim::SimDisk;
 use highwater_partition_log::{LogConfig, ReadRequest, SyncPolicy};
 use highwater_store::{Acknowledgement, LogStore, NewPartition};
+use highwater_store_local::JournalOptions;
 use highwater_types::Offset;
 
 const PARTITIONS: i32 = 100;
@@ -32,7 +33,8 @@ fn partitions(config: &LogConfig) -> Vec<NewPartition> {
 }
 
 fn with_all(disk: &Arc<SimDisk>, config: &LogConfig) -> Driven {
-    let driven = open(&(Arc::clone(disk) as Arc<dyn Disk>), Vec::new());
+    let as_disk = Arc::clone(disk) as Arc<dyn Disk>;
+    let driven = open_with(&as_disk, Vec::new(), Vec::new(), JournalOptions::default()).unwrap();
     driven.create(partitions(config));
     driven
 }

@@ -17,7 +17,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use common::{Driven, append, batch, id, new_partition, open, open_with};
+use common::{Driven, NO_JOURNAL, append, batch, id, new_partition, open, open_with};
 use highwater_disk::Disk;
 use highwater_disk::sim::SimDisk;
 use highwater_store::Acknowledgement;
@@ -82,7 +82,7 @@ fn round(driven: &Driven, partitions: i32, appends: usize, tag: u64) {
 #[test]
 fn appends_staged_together_take_one_write_and_one_sync() {
     let disk = SimDisk::new(1);
-    let driven = ready(&disk, 1, JournalOptions::default());
+    let driven = ready(&disk, 1, NO_JOURNAL);
     for (appends, writes) in [(1, 1), (10, 1), (200, 1), (ENTRIES_A_WRITE, 1), (900, 4)] {
         round(&driven, 1, appends, 9);
         let mut counts = counts(&disk);
@@ -98,13 +98,16 @@ fn appends_staged_together_take_one_write_and_one_sync() {
 }
 
 #[test]
-fn a_durable_append_to_a_lone_partition_takes_one_write_and_one_sync() {
-    let disk = SimDisk::new(1);
-    let driven = ready(&disk, 1, JournalOptions::default());
-    for tag in 0..50 {
-        round(&driven, 1, 1, tag);
-        let wanted = [("write segment", 1), ("sync segment", 1), ("write synced-ends", 1)];
-        assert_eq!(counts(&disk), expected(wanted), "append {tag}");
+fn a_durable_append_to_a_lone_partition_takes_one_sync() {
+    let without = [("write segment", 1), ("sync segment", 1), ("write synced-ends", 1)];
+    let with = [("write segment", 1), ("write journal", 1), ("sync journal", 1)];
+    for (journal, wanted) in [(NO_JOURNAL, without), (JournalOptions::default(), with)] {
+        let disk = SimDisk::new(1);
+        let driven = ready(&disk, 1, journal);
+        for tag in 0..50 {
+            round(&driven, 1, 1, tag);
+            assert_eq!(counts(&disk), expected(wanted), "append {tag}");
+        }
     }
 }
 
@@ -164,7 +167,7 @@ fn upkeep_costs_by_time_and_not_by_appends() {
     const SECONDS: u64 = 20;
     let upkeep = |appends_a_second: u64| {
         let disk = SimDisk::new(1);
-        let driven = ready(&disk, 1, JournalOptions::default());
+        let driven = ready(&disk, 1, NO_JOURNAL);
         for tag in 0..SECONDS * appends_a_second {
             round(&driven, 1, 1, tag);
             driven.pass_ms(1000 / appends_a_second);

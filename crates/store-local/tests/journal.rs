@@ -110,7 +110,7 @@ fn rounds_before_the_journal_is_written_go_into_it_together() {
 
 /// Two partitions that have their files, of a store whose rounds are never of many partitions.
 fn ready_for_two(disk: &Arc<SimDisk>) -> Driven {
-    let journal = JournalOptions { file_bytes: 4 << 20, partitions_min: 8 };
+    let journal = JournalOptions { file_bytes: 16 << 20, partitions_min: 8 };
     let driven = open_with(&as_disk(disk), Vec::new(), Vec::new(), journal).unwrap();
     driven.create(partitions().into_iter().take(2).collect());
     for partition in 0..2 {
@@ -163,11 +163,11 @@ fn the_file_of_a_partition_is_synced_before_much_of_it_is_in_the_journal() {
     add(&driven, 1, 30, 3);
     let syncs = || counts(&disk, "sync /data/topic1-1/");
     let before = syncs();
-    for tag in 0..10 {
+    for tag in 0..40 {
         assert_eq!(add(&driven, 1, 100 << 10, tag), 1);
     }
     assert_eq!(syncs(), before);
-    assert_eq!(add(&driven, 1, 100 << 10, 10), 1, "the answer comes from the journal");
+    assert_eq!(add(&driven, 1, 100 << 10, 40), 1, "the answer comes from the journal");
     driven.settle();
     assert_eq!(syncs(), before + 1);
 }

@@ -1,5 +1,5 @@
-//! A journal for small appends to many partitions, or beside large ones: their bytes are made durable by one write and one sync of one
-//! file that has its blocks, where each partition's own file, which grows, would need a sync of its own.
+//! A journal for small appends: those of all partitions are made durable by one write and one sync of one file that has its
+//! blocks, where each partition's own file, which grows, would need a sync of its own and of what the file system knows of it.
 //!
 //! The segments get the same bytes, as ever, before the journal does; readers, indexes and formats know nothing of it. A
 //! partition that is in the journal counts as synced; its file is synced when the journal's file is to be used again, when
@@ -54,13 +54,13 @@ const SPACE_ONE_IN: u64 = 16;
 pub struct JournalOptions {
     /// Size of each of its two files in bytes; 0: there is none. Default 32 MiB.
     pub file_bytes: u64,
-    /// Partitions in a round from which on it is used; 0: it is made at the start, and always used. Default 8.
+    /// Partitions in a round from which on it is used; 0: it is made at the start. Default 1.
     pub partitions_min: usize,
 }
 
 impl Default for JournalOptions {
     fn default() -> Self {
-        Self { file_bytes: 32 << 20, partitions_min: 8 }
+        Self { file_bytes: 32 << 20, partitions_min: 1 }
     }
 }
 
@@ -93,9 +93,9 @@ pub(crate) struct Round {
 /// For what a round wants the journal.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Wanted {
-    /// It is one of many partitions.
+    /// For its small pieces: it is of as many partitions as [`JournalOptions::partitions_min`] asks for.
     many: bool,
-    /// Large syncs run beside it.
+    /// For those of partitions that have little to sync: large syncs run beside it.
     beside_large: bool,
 }
 
@@ -132,17 +132,12 @@ pub(crate) struct Journal {
     /// When a large sync last began or ended, in nanoseconds of the store's clock; 0: never.
     large_sync_at: AtomicU64,
     state: Mutex<State>,
-    wake: Condvar,
+    filled: Condvar,
     /// Locked while the files are written or read.
     files: Mutex<Option<Files>>,
 }
 
 impl Round {
-    /// Whether it has pieces that should not wait for the rest of their round.
-    pub(crate) fn is_urgent(&self) -> bool {
-        !self.wanted.many
-    }
-
     /// Adds what the job has just written, if that is a piece for the journal; `last_sync` is how many bytes the last sync of its
     /// partition's own file covered. [`Round::keep`] or [`Round::drop_last`] says whether it stays.
     pub(crate) fn add(&mut self, id: TopicIdPartition, job: &WriteJob, last_sync: u64) -> bool {
@@ -218,7 +213,7 @@ impl Journal {
             options,
             large_sync_at: AtomicU64::new(0),
             state: Mutex::new(state),
-            wake: Condvar::new(),
+            filled: Condvar::new(),
             files: Mutex::new(None),
         }
     }
@@ -273,15 +268,25 @@ impl Journal {
         let mut state = self.lock();
         state.filled.append(&mut round.batch);
         round.room = BATCH_BYTES_MAX.saturating_sub(state.filled.frames.len());
-        if state.parked {
-            self.wake.notify_one();
-        }
+        self.wake(state);
     }
 
     /// Takes what a round has.
     pub(crate) fn end_round(&self, mut round: Round) {
-        self.hand_over(&mut round);
-        self.lock().spare.push(round.batch);
+        let mut state = self.lock();
+        state.filled.append(&mut round.batch);
+        state.spare.push(round.batch);
+        self.wake(state);
+    }
+
+    /// Wakes the journal's thread where it has something to do.
+    fn wake(&self, state: MutexGuard<'_, State>) {
+        let asleep = state.parked && !state.filled.entries.is_empty();
+        // Woken under the lock it would at once sleep again, waiting for that.
+        drop(state);
+        if asleep {
+            self.filled.notify_one();
+        }
     }
 
     /// Makes the files. Waits for the disk.
@@ -360,7 +365,7 @@ impl Journal {
         let mut state = self.lock();
         while state.filled.entries.is_empty() && !state.stopped {
             state.parked = true;
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.parked = false;
         }
         !state.filled.entries.is_empty()
@@ -371,7 +376,7 @@ impl Journal {
         let mut state = self.lock();
         state.stopped = true;
         state.phase = Phase::Closed;
-        self.wake.notify_all();
+        self.filled.notify_all();
     }
 
     /// Puts the pieces of one partition in their places again, durably.

@@ -17,7 +17,7 @@ const AHEAD_OF_SYNC_MAX: u64 = 1 << 20;
 
 /// With so many bytes in the journal a partition's own file is synced without waiting for the journal's turn: much at once would keep
 /// the device from others.
-const UNFILED_MAX: u64 = 1 << 20;
+const UNFILED_MAX: u64 = 4 << 20;
 
 /// What a write step came to.
 #[derive(Debug, Default)]

@@ -25,7 +25,6 @@ use highwater_partition_log::{LogConfig, LogEnvironment, LogOffsets, PartitionLo
 use highwater_store::{NewPartition, PartitionProblem, PartitionState};
 use highwater_types::{LeaderEpoch, Offset, TopicIdPartition};
 
-use crate::budget::BACKLOG_BYTES;
 use crate::names;
 use crate::shared::Shared;
 use crate::waiters::{Ends, Waiters, Wakers};
@@ -270,9 +269,9 @@ impl LocalPartition {
         }
     }
 
-    /// Whether more is staged than one write takes.
-    pub(crate) fn has_backlog(&self) -> bool {
-        self.lock().staged > BACKLOG_BYTES
+    /// Bytes that are staged or being written.
+    pub(crate) fn staged_bytes(&self) -> u64 {
+        self.lock().staged
     }
 
     fn state_of(inner: &Inner) -> PartitionState {

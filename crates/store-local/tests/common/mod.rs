@@ -22,6 +22,9 @@ use highwater_store_local::{Clock, DataDirectory, JournalOptions, LocalOptions, 
 use highwater_types::{Instant, Offset, Timestamp, TopicId, TopicIdPartition};
 use highwater_wire::record::{BatchBuilder, BatchHeader, Record};
 
+/// Each partition's own file is synced.
+pub const NO_JOURNAL: JournalOptions = JournalOptions { file_bytes: 0, partitions_min: 1 };
+
 /// Where the data directory is on a simulated disk.
 pub const PATH: &str = "/data";
 
@@ -62,6 +65,7 @@ pub struct Driven {
     pub removed: Arc<Mutex<Vec<TopicId>>>,
 }
 
+/// Without a journal, as all that does not say otherwise.
 pub fn open(disk: &Arc<dyn Disk>, partitions: Vec<NewPartition>) -> Driven {
     try_open(disk, partitions, Vec::new()).unwrap()
 }
@@ -71,7 +75,7 @@ pub fn try_open(
     partitions: Vec<NewPartition>,
     tombstones: Vec<TopicId>,
 ) -> Result<Driven, OpenError> {
-    open_with(disk, partitions, tombstones, JournalOptions::default())
+    open_with(disk, partitions, tombstones, NO_JOURNAL)
 }
 
 pub fn open_with(
@@ -258,9 +262,9 @@ impl Drop for TemporaryDirectory {
 /// A store with threads on a disk.
 pub fn open_threaded(disk: Arc<dyn Disk>, path: &Path, partitions: Vec<NewPartition>) -> Arc<LocalStore> {
     let directory = DataDirectory::open(disk, path).unwrap();
-    let store =
-        LocalStore::open(directory, LocalOptions { partitions, ..LocalOptions::new(Clock::system()) })
-            .unwrap();
+    let journal = JournalOptions { file_bytes: 1 << 20, ..JournalOptions::default() };
+    let options = LocalOptions { partitions, journal, ..LocalOptions::new(Clock::system()) };
+    let store = LocalStore::open(directory, options).unwrap();
     block_on(store.recovered());
     store
 }
