@@ -130,8 +130,7 @@ impl Engine {
     /// Writes and syncs until nothing is left that can be. A partition that fails is no longer dirty.
     fn drain(&self, partitions: &[Arc<LocalPartition>]) {
         loop {
-            let committer = &self.shared.committer;
-            while committer.write_round(self.shared.clock.now()) || committer.journal_step() {}
+            while self.shared.committer.write_round() || self.shared.committer.journal_step() {}
             let progress = AtomicBool::new(false);
             threads::for_each(partitions, self.sync_threads, |partition| {
                 if partition.is_dirty() {

@@ -23,10 +23,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use highwater_disk::Disk;
 use highwater_store::StoreStatistics;
-use highwater_types::Instant;
 
 use crate::journal::{Journal, JournalOptions, Round};
-use crate::options::Clock;
 use crate::partition::{LocalPartition, WriteStep};
 
 /// A write round ends when so many bytes were written.
@@ -71,7 +69,7 @@ impl Committer {
     }
 
     /// One write round. Returns whether anything was in the queue.
-    pub(crate) fn write_round(&self, now: Instant) -> bool {
+    pub(crate) fn write_round(&self) -> bool {
         let mut bytes = 0;
         let mut due = Vec::new();
         let mut unfinished = Vec::new();
@@ -79,12 +77,11 @@ impl Committer {
         if count == 0 {
             return false;
         }
-        let wanted = self.journal.wanted(count, now);
-        let mut round = self.journal.begin_round(wanted, self.disk.as_ref());
-        let mut to_be_made = round.is_none() && self.journal.begin_making(wanted);
+        let mut round = self.journal.begin_round(count, self.disk.as_ref());
+        let mut journal_wanted = round.is_none() && self.journal.is_wanted(count);
         for _ in 0..count {
             let Some(partition) = self.writes.pop() else { break };
-            if std::mem::take(&mut to_be_made) {
+            if std::mem::take(&mut journal_wanted) {
                 partition.make_journal();
             }
             if let Some(round) = &mut round
@@ -152,9 +149,9 @@ impl Committer {
     }
 
     /// The writer thread.
-    pub(crate) fn run_writer(&self, clock: &Clock) {
+    pub(crate) fn run_writer(&self) {
         while self.writes.wait() {
-            self.write_round(clock.now());
+            self.write_round();
         }
     }
 

@@ -94,9 +94,8 @@ impl LocalStore {
             shared.checkpoints.set_all_unclean();
         }
         let replayed = replay_journal(&shared, &options.partitions, &slots)?;
-        let journal = &shared.committer.journal;
-        if journal.begin_making(journal.wanted(0, now)) {
-            journal.make(shared.disk.as_ref(), &shared.path);
+        if options.journal.partitions_min == 0 && shared.committer.journal.is_wanted(0) {
+            shared.committer.journal.make(shared.disk.as_ref(), &shared.path);
         }
         shared.committer.statistics.journal_replayed.add(replayed.ends.len() as u64);
         let known = Known {
@@ -191,7 +190,7 @@ impl Engine {
     fn start_threads(&self, options: &LocalOptions) -> io::Result<()> {
         let shared = &self.shared;
         let writer = Arc::clone(shared);
-        self.spawn("writer", move || writer.committer.run_writer(&writer.clock))?;
+        self.spawn("writer", move || writer.committer.run_writer())?;
         for _ in 0..options.sync_threads.max(1) {
             let syncer = Arc::clone(shared);
             self.spawn("sync", move || syncer.committer.run_syncer())?;
@@ -235,8 +234,7 @@ impl Engine {
 impl LocalStore {
     /// One write round. Returns whether there was anything to do, as do the others.
     pub fn write_round(&self) -> bool {
-        let shared = self.shared();
-        shared.committer.write_round(shared.clock.now())
+        self.shared().committer.write_round()
     }
 
     /// Syncs what is queued for it.

@@ -1,4 +1,4 @@
-//! Small appends to many partitions or beside large ones, made durable together.
+//! Small appends, made durable together.
 
 // Helpers of tests are not tests to clippy; a panic is how a test fails.
 #![allow(
@@ -108,18 +108,7 @@ fn rounds_before_the_journal_is_written_go_into_it_together() {
     assert_eq!(records(&open(&disk.power_loss(1))), [4; COUNT as usize]);
 }
 
-/// Two partitions that have their files, of a store whose rounds are never of many partitions.
-fn ready_for_two(disk: &Arc<SimDisk>) -> Driven {
-    let journal = JournalOptions { file_bytes: 16 << 20, partitions_min: 8 };
-    let driven = open_with(&as_disk(disk), Vec::new(), Vec::new(), journal).unwrap();
-    driven.create(partitions().into_iter().take(2).collect());
-    for partition in 0..2 {
-        add(&driven, partition, 30, 1);
-    }
-    driven
-}
-
-/// Appends one record of `size` bytes; returns how many pieces the journal got.
+/// Appends one record of `size` bytes to a partition; returns how many pieces the journal got.
 fn add(driven: &Driven, partition: i32, size: usize, tag: u64) -> u64 {
     let before = driven.store.statistics().journal_pieces.get();
     let pending = append(driven, id(1, partition), batch(1, size, tag), DURABLE).unwrap();
@@ -127,47 +116,42 @@ fn add(driven: &Driven, partition: i32, size: usize, tag: u64) -> u64 {
     driven.store.statistics().journal_pieces.get() - before
 }
 
+fn with_default_sizes(disk: &Arc<SimDisk>) -> Driven {
+    let driven = open_with(&as_disk(disk), Vec::new(), Vec::new(), JournalOptions::default()).unwrap();
+    driven.create(partitions());
+    for tag in 0..2 {
+        add(&driven, 0, 30, tag);
+    }
+    driven
+}
+
 #[test]
-fn a_small_append_beside_large_ones_does_not_wait_for_its_file() {
-    const LARGE: usize = 700 << 10;
+fn small_appends_go_into_it_and_large_ones_are_synced_by_themselves() {
     let disk = SimDisk::new(1);
-    let driven = ready_for_two(&disk);
-    assert_eq!(add(&driven, 1, 30, 2), 0, "nothing large runs beside it");
-    assert_eq!(add(&driven, 0, LARGE, 3), 0, "large pieces are synced by themselves");
-    // The first that wants the journal has it made.
-    add(&driven, 1, 30, 4);
-    let syncs = counts(&disk, "sync /data/topic1-1/");
-    assert_eq!(add(&driven, 1, 30, 5), 1);
-    assert_eq!(add(&driven, 1, 100 << 10, 6), 1);
-    assert_eq!(counts(&disk, "sync /data/topic1-1/"), syncs);
-    assert_eq!(add(&driven, 0, 30, 7), 0, "it is the partition with the large ones");
-    assert_eq!(add(&driven, 0, LARGE, 8), 0);
-    assert_eq!(add(&driven, 1, 200 << 10, 9), 0, "it is not small");
-    assert_eq!(add(&driven, 1, 30, 10), 0, "what is before it was synced with much");
-    assert_eq!(add(&driven, 1, 30, 11), 1);
-    driven.pass_ms(2000);
-    assert_eq!(add(&driven, 1, 30, 12), 0, "the large ones are over");
+    let driven = with_default_sizes(&disk);
+    let syncs = || counts(&disk, "sync /data/topic1-0/");
+    let before = syncs();
+    assert_eq!([30, 100 << 10].map(|size| add(&driven, 0, size, 2)), [1, 1]);
+    assert_eq!(syncs(), before);
+    assert_eq!(add(&driven, 0, 120 << 10, 3), 0);
+    assert_eq!(syncs(), before + 1);
+    assert_eq!(add(&driven, 0, 30, 4), 1, "after a large one too");
     drop(driven);
-    let disk = disk.power_loss(1);
-    let driven = open_with(&as_disk(&disk), partitions().into_iter().take(2).collect(), Vec::new(), SMALL);
-    let driven = driven.unwrap();
-    driven.settle();
-    assert_eq!([0, 1].map(|partition| driven.read_all(id(1, partition)).len()), [4, 9]);
+    let driven = open(&disk.power_loss(1));
+    assert_eq!(driven.read_all(id(1, 0)).len(), 6);
 }
 
 #[test]
 fn the_file_of_a_partition_is_synced_before_much_of_it_is_in_the_journal() {
     let disk = SimDisk::new(1);
-    let driven = ready_for_two(&disk);
-    add(&driven, 0, 700 << 10, 2);
-    add(&driven, 1, 30, 3);
-    let syncs = || counts(&disk, "sync /data/topic1-1/");
+    let driven = with_default_sizes(&disk);
+    let syncs = || counts(&disk, "sync /data/topic1-0/");
     let before = syncs();
-    for tag in 0..40 {
-        assert_eq!(add(&driven, 1, 100 << 10, tag), 1);
+    for tag in 0..10 {
+        assert_eq!(add(&driven, 0, 100 << 10, tag), 1);
     }
     assert_eq!(syncs(), before);
-    assert_eq!(add(&driven, 1, 100 << 10, 40), 1, "the answer comes from the journal");
+    assert_eq!(add(&driven, 0, 100 << 10, 10), 1, "the answer comes from the journal");
     driven.settle();
     assert_eq!(syncs(), before + 1);
 }

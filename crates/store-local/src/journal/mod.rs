@@ -5,9 +5,8 @@
 //! partition that is in the journal counts as synced; its file is synced when the journal's file is to be used again, when
 //! something else asks for it, or at a clean stop. Two files take turns.
 //!
-//! - What goes in: a piece of a segment that exists durably, when everything before it is durable or on its way into the journal: of at
-//!   most [`PIECE_BYTES_MAX`] in a round of at least [`JournalOptions::partitions_min`] partitions, of at most
-//!   [`LIGHT_PIECE_BYTES_MAX`] from a partition that has little to sync while others have much ([`LARGE_SYNC_BYTES`]).
+//! - What goes in: a piece of a segment that exists durably, of at most [`PIECE_BYTES_MAX`], in a round of at least
+//!   [`JournalOptions::partitions_min`] partitions, when everything before it is durable or on its way into the journal.
 //!   All else is synced by itself. So whatever stands in the journal continues what is durable.
 //! - A batch that finds no room, or fails, is given up: its partitions are synced by themselves.
 //! - At a start [`replay`] puts every piece in its place, durably, and removes the journal, before any log is recovered. The
@@ -22,13 +21,12 @@ mod replay;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use highwater_disk::{Disk, DiskError};
 use highwater_partition_log::WriteJob;
 use highwater_store::StoreStatistics;
-use highwater_types::{Instant, Offset, TopicIdPartition};
+use highwater_types::{Offset, TopicIdPartition};
 use highwater_wal::LogPoint;
 
 use crate::partition::LocalPartition;
@@ -39,13 +37,7 @@ pub(crate) use files::NAMES;
 pub(crate) use replay::{Replayed, holds_something, replay};
 
 /// Larger pieces are synced by themselves.
-const PIECE_BYTES_MAX: u64 = 64 << 10;
-/// Larger pieces of partitions that have little to sync are synced by themselves, whatever runs beside them.
-const LIGHT_PIECE_BYTES_MAX: u64 = 128 << 10;
-/// A sync of so many bytes keeps the device and its file system from others for a while.
-const LARGE_SYNC_BYTES: u64 = 512 << 10;
-/// How long after a large sync another one is expected.
-const LARGE_SYNC_AGAIN_MS: u64 = 1000;
+const PIECE_BYTES_MAX: u64 = 112 << 10;
 /// The journal is made only where its size is so small a part of what is free.
 const SPACE_ONE_IN: u64 = 16;
 
@@ -84,25 +76,9 @@ struct Batch {
 /// What a write round has for the journal.
 #[derive(Debug)]
 pub(crate) struct Round {
-    wanted: Wanted,
     batch: Batch,
     /// Bytes that there is room for.
     room: usize,
-}
-
-/// For what a round wants the journal.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Wanted {
-    /// For its small pieces: it is of as many partitions as [`JournalOptions::partitions_min`] asks for.
-    many: bool,
-    /// For those of partitions that have little to sync: large syncs run beside it.
-    beside_large: bool,
-}
-
-impl Wanted {
-    fn is_any(self) -> bool {
-        self.many || self.beside_large
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,23 +105,18 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Journal {
     options: JournalOptions,
-    /// When a large sync last began or ended, in nanoseconds of the store's clock; 0: never.
-    large_sync_at: AtomicU64,
     state: Mutex<State>,
-    filled: Condvar,
+    woken: Condvar,
     /// Locked while the files are written or read.
     files: Mutex<Option<Files>>,
 }
 
 impl Round {
-    /// Adds what the job has just written, if that is a piece for the journal; `last_sync` is how many bytes the last sync of its
-    /// partition's own file covered. [`Round::keep`] or [`Round::drop_last`] says whether it stays.
-    pub(crate) fn add(&mut self, id: TopicIdPartition, job: &WriteJob, last_sync: u64) -> bool {
+    /// Adds what the job has just written, if that is a piece for the journal. [`Round::keep`] or [`Round::drop_last`] says
+    /// whether it stays.
+    pub(crate) fn add(&mut self, id: TopicIdPartition, job: &WriteJob) -> bool {
         let size = usize::try_from(job.bytes()).unwrap_or(usize::MAX).saturating_add(FRAME_SIZE);
-        let light = self.wanted.beside_large && last_sync <= LIGHT_PIECE_BYTES_MAX;
-        let is_small = self.wanted.many && job.bytes() <= PIECE_BYTES_MAX
-            || light && job.bytes() <= LIGHT_PIECE_BYTES_MAX;
-        let fits = is_small
+        let fits = job.bytes() <= PIECE_BYTES_MAX
             && self.batch.frames.len().saturating_add(size) <= self.room
             && job.segments_begun() == 0;
         let Some((_, _, piece)) = job.piece().filter(|_| fits) else { return false };
@@ -209,54 +180,29 @@ impl Journal {
         let phase = if options.file_bytes == 0 { Phase::Closed } else { Phase::Absent };
         let state =
             State { phase, filled: Batch::default(), spare: Vec::new(), parked: false, stopped: false };
-        Self {
-            options,
-            large_sync_at: AtomicU64::new(0),
-            state: Mutex::new(state),
-            filled: Condvar::new(),
-            files: Mutex::new(None),
-        }
+        Self { options, state: Mutex::new(state), woken: Condvar::new(), files: Mutex::new(None) }
     }
 
-    /// For what a round of so many partitions wants the journal.
-    pub(crate) fn wanted(&self, partitions: usize, now: Instant) -> Wanted {
-        let large_sync_at = self.large_sync_at.load(Ordering::Relaxed);
-        Wanted {
-            many: partitions >= self.options.partitions_min,
-            beside_large: large_sync_at > 0
-                && now.0.saturating_sub(large_sync_at) < LARGE_SYNC_AGAIN_MS * 1_000_000,
-        }
-    }
-
-    /// A sync of so many bytes begins or ends.
-    pub(crate) fn note_sync(&self, bytes: u64, now: Instant) {
-        if bytes >= LARGE_SYNC_BYTES {
-            self.large_sync_at.store(now.0, Ordering::Relaxed);
-        }
-    }
-
-    /// What a round is to fill and to end with [`Journal::end_round`]; `None` when its partitions are synced by themselves.
+    /// What a round of so many partitions is to fill and to end with [`Journal::end_round`]; `None` when its partitions are synced by themselves.
     /// What is in the journal keeps the files of its partitions open.
-    pub(crate) fn begin_round(&self, wanted: Wanted, disk: &dyn Disk) -> Option<Round> {
-        if !wanted.is_any() || disk.is_short_of_descriptors() {
-            return None;
-        }
+    pub(crate) fn begin_round(&self, partitions: usize, disk: &dyn Disk) -> Option<Round> {
         let mut state = self.lock();
-        (state.phase == Phase::Ready).then(|| {
+        let wanted = partitions >= self.options.partitions_min && !disk.is_short_of_descriptors();
+        (state.phase == Phase::Ready && wanted).then(|| {
             let batch = state.spare.pop().unwrap_or_default();
-            Round { wanted, batch, room: BATCH_BYTES_MAX.saturating_sub(state.filled.frames.len()) }
+            Round { batch, room: BATCH_BYTES_MAX.saturating_sub(state.filled.frames.len()) }
         })
     }
 
-    /// Whether it is wanted and is still to be made. The caller then has it made.
-    pub(crate) fn begin_making(&self, wanted: Wanted) -> bool {
-        wanted.is_any() && {
+    /// Whether a round of so many partitions would use the journal if it were there. The caller then has it made.
+    pub(crate) fn is_wanted(&self, partitions: usize) -> bool {
+        partitions >= self.options.partitions_min && {
             let mut state = self.lock();
-            let absent = state.phase == Phase::Absent;
-            if absent {
+            let wanted = state.phase == Phase::Absent;
+            if wanted {
                 state.phase = Phase::Making;
             }
-            absent
+            wanted
         }
     }
 
@@ -285,7 +231,7 @@ impl Journal {
         // Woken under the lock it would at once sleep again, waiting for that.
         drop(state);
         if asleep {
-            self.filled.notify_one();
+            self.woken.notify_one();
         }
     }
 
@@ -365,7 +311,7 @@ impl Journal {
         let mut state = self.lock();
         while state.filled.entries.is_empty() && !state.stopped {
             state.parked = true;
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.woken.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.parked = false;
         }
         !state.filled.entries.is_empty()
@@ -376,7 +322,7 @@ impl Journal {
         let mut state = self.lock();
         state.stopped = true;
         state.phase = Phase::Closed;
-        self.filled.notify_all();
+        self.woken.notify_all();
     }
 
     /// Puts the pieces of one partition in their places again, durably.

@@ -6,7 +6,6 @@ use highwater_partition_log::{LogPoint, PartitionLog, SyncDue, SyncJob, SyncPoli
 use highwater_types::{Instant, Offset};
 
 use super::{Inner, LocalPartition, Mode};
-use crate::committer::Committer;
 use crate::journal::Round;
 use crate::synced_ends::SyncedEnd;
 use crate::waiters::Wakers;
@@ -17,7 +16,7 @@ const AHEAD_OF_SYNC_MAX: u64 = 1 << 20;
 
 /// With so many bytes in the journal a partition's own file is synced without waiting for the journal's turn: much at once would keep
 /// the device from others.
-const UNFILED_MAX: u64 = 4 << 20;
+const UNFILED_MAX: u64 = 1 << 20;
 
 /// What a write step came to.
 #[derive(Debug, Default)]
@@ -36,7 +35,7 @@ impl LocalPartition {
     pub(crate) fn write_step(&self, round: Option<&mut Round>) -> WriteStep {
         // Before the log is asked: what is staged from here on queues the partition again.
         self.write_queued.store(false, Ordering::Release);
-        let (mut job, last_sync) = {
+        let mut job = {
             let mut inner = self.lock();
             if !inner.mode.takes_jobs() {
                 return WriteStep::default();
@@ -51,14 +50,13 @@ impl LocalPartition {
             job.reserve_ahead(self.shared.space.is_ample());
             inner.busy += 1;
             inner.writing = job.bytes();
-            (job, inner.last_sync)
+            job
         };
         let began = self.shared.clock.now();
         let result = job.run();
         self.count_write(&job, began, result.is_ok());
-        let round = round
-            .filter(|_| result.is_ok())
-            .and_then(|round| round.add(self.id, &job, last_sync).then_some(round));
+        let round =
+            round.filter(|_| result.is_ok()).and_then(|round| round.add(self.id, &job).then_some(round));
         let mut wakers = Wakers::default();
         let mut inner = self.lock();
         inner.writing = 0;
@@ -189,7 +187,7 @@ impl LocalPartition {
     /// Syncs what is written, publishes the synced end and notes it in its slot.
     pub(crate) fn sync_step(&self) {
         self.sync_queued.store(false, Ordering::Release);
-        let (job, bytes) = {
+        let job = {
             let mut inner = self.lock();
             if !inner.mode.takes_jobs() {
                 return;
@@ -198,17 +196,13 @@ impl LocalPartition {
             let Some(job) = inner.log.as_mut().and_then(|log| log.begin_sync()) else { return };
             inner.syncing = true;
             inner.sync_covers = inner.unsynced;
-            inner.last_sync = inner.unsynced;
             inner.unfiled = 0;
-            (job, inner.unsynced)
+            job
         };
-        let Committer { statistics, journal, .. } = &self.shared.committer;
         let began = self.shared.clock.now();
-        journal.note_sync(bytes, began);
         let result = job.run();
-        let ended = self.shared.clock.now();
-        journal.note_sync(bytes, ended);
-        statistics.syncs.record_ns(ended.0.saturating_sub(began.0));
+        let statistics = &self.shared.committer.statistics;
+        statistics.syncs.record_ns(self.shared.clock.now().0.saturating_sub(began.0));
         if result.is_err() {
             statistics.failures.increment();
         }

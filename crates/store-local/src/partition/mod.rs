@@ -75,8 +75,6 @@ struct Inner {
     unsynced: u64,
     /// Those of them that the sync in flight covers.
     sync_covers: u64,
-    /// Those that the last sync covered.
-    last_sync: u64,
     /// Bytes that went into the journal since the last sync began.
     unfiled: u64,
     /// A write waits for the end of the sync in flight.
@@ -142,7 +140,6 @@ impl LocalPartition {
             journaling: 0,
             unsynced: 0,
             sync_covers: 0,
-            last_sync: 0,
             unfiled: 0,
             write_held: false,
             quiet_awaited: false,
