@@ -23,7 +23,7 @@ pub(super) type Holds = BTreeMap<TopicIdPartition, (Arc<LocalPartition>, Offset)
 pub(super) enum Written {
     /// It is durable. With the partitions whose own files are to be synced now, so that the file that was left can be used again.
     Durable(Vec<Arc<LocalPartition>>),
-    /// The file is full, and the other one still holds what nothing else does.
+    /// The file is full, and the other one still holds what nothing else does; or a write failed before.
     NoRoom,
 }
 
@@ -44,19 +44,24 @@ pub(super) struct Files {
     other: JournalFile,
     size: u64,
     sequence: u64,
+    /// A write or a sync failed. A later batch would stand behind one that may not be there, where no start finds it.
+    failed: bool,
 }
 
 impl Files {
     /// Makes the files, full of zeros: a sync of what is written over them need not tell the file system's journal anything.
     pub(super) fn make(disk: &dyn Disk, directory: &Path, size: u64) -> Result<Self, DiskError> {
         let [active, other] = NAMES.map(|name| make(disk, &directory.join(name), size));
-        let made = Self { active: active?, other: other?, size, sequence: 0 };
+        let made = Self { active: active?, other: other?, size, sequence: 0, failed: false };
         files::sync_directory(disk, directory)?;
         Ok(made)
     }
 
-    /// Writes a batch and makes it durable. Waits for the disk.
+    /// Writes a batch and makes it durable. After a failure there is no room for any other. Waits for the disk.
     pub(super) fn write(&mut self, frames: &[u8], entries: &[super::Entry]) -> Result<Written, DiskError> {
+        if self.failed {
+            return Ok(Written::NoRoom);
+        }
         let bytes = (HEADER_SIZE + frames.len()) as u64;
         let mut left = Vec::new();
         if self.active.position.saturating_add(bytes) > self.size {
@@ -70,7 +75,7 @@ impl Files {
         }
         self.sequence += 1;
         let header = frame::header(self.sequence, frames);
-        self.active.write(&header, frames)?;
+        self.active.write(&header, frames).inspect_err(|_| self.failed = true)?;
         self.active.position = (self.active.position + bytes).next_multiple_of(BLOCK);
         for entry in entries {
             let held = (entry.partition.clone(), entry.end.offset);
@@ -128,4 +133,26 @@ pub(super) fn remove(disk: &dyn Disk, directory: &Path) -> Result<bool, DiskErro
         removed |= files::remove_if_there(disk, &directory.join(name))?;
     }
     Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use highwater_disk::sim::{Fault, SimDisk};
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_behind_a_batch_that_failed() {
+        for operation in [Operation::Write, Operation::Sync] {
+            let disk = SimDisk::new(1);
+            let directory = Path::new("/data");
+            disk.create_directory(directory).expect("made");
+            let mut files = Files::make(disk.as_ref(), directory, 1 << 16).expect("made");
+            assert!(matches!(files.write(&[1; 100], &[]), Ok(Written::Durable(_))));
+            disk.fail_next(operation, "journal-", Fault::Io);
+            assert!(files.write(&[2; 100], &[]).is_err());
+            // The device takes the next one: a failure is told once.
+            assert!(matches!(files.write(&[3; 100], &[]), Ok(Written::NoRoom)), "{operation:?}");
+        }
+    }
 }
