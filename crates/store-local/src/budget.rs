@@ -95,8 +95,12 @@ impl StagedBudget {
             return None;
         }
         let is_behind = has_backlog();
-        let wait = Backpressure { budget: Arc::clone(self), is_behind, registered: None };
-        (self.used() > wait.queue().limit).then_some(wait)
+        let is_exceeded = self.used() > self.queue(is_behind).limit;
+        is_exceeded.then(|| Backpressure { budget: Arc::clone(self), is_behind, registered: None })
+    }
+
+    fn queue(&self, is_behind: bool) -> &Queue {
+        if is_behind { &self.behind } else { &self.prompt }
     }
 }
 
@@ -108,18 +112,12 @@ pub(crate) struct Backpressure {
     registered: Option<u64>,
 }
 
-impl Backpressure {
-    fn queue(&self) -> &Queue {
-        if self.is_behind { &self.budget.behind } else { &self.budget.prompt }
-    }
-}
-
 impl Future for Backpressure {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let queue = if this.is_behind { &this.budget.behind } else { &this.budget.prompt };
+        let queue = this.budget.queue(this.is_behind);
         let id = {
             let mut waiters = queue.lock();
             let id = *this.registered.get_or_insert_with(|| {
@@ -141,8 +139,9 @@ impl Future for Backpressure {
 impl Drop for Backpressure {
     fn drop(&mut self) {
         if let Some(id) = self.registered {
-            self.queue().lock().wakers.remove(&id);
-            self.queue().waiting.fetch_sub(1, Ordering::SeqCst);
+            let queue = self.budget.queue(self.is_behind);
+            queue.lock().wakers.remove(&id);
+            queue.waiting.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }

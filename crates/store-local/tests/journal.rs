@@ -44,7 +44,11 @@ fn open(disk: &Arc<SimDisk>) -> Driven {
 
 /// A store with some records in each partition and its journal made.
 fn ready(disk: &Arc<SimDisk>) -> Driven {
-    let driven = open_with(&as_disk(disk), Vec::new(), Vec::new(), SMALL).unwrap();
+    ready_with(disk, SMALL)
+}
+
+fn ready_with(disk: &Arc<SimDisk>, journal: JournalOptions) -> Driven {
+    let driven = open_with(&as_disk(disk), Vec::new(), Vec::new(), journal).unwrap();
     driven.create(partitions());
     // The first write of a partition makes its file; what wants the journal has it made.
     for tag in 0..2 {
@@ -116,19 +120,10 @@ fn add(driven: &Driven, partition: i32, size: usize, tag: u64) -> u64 {
     driven.store.statistics().journal_pieces.get() - before
 }
 
-fn with_default_sizes(disk: &Arc<SimDisk>) -> Driven {
-    let driven = open_with(&as_disk(disk), Vec::new(), Vec::new(), JournalOptions::default()).unwrap();
-    driven.create(partitions());
-    for tag in 0..2 {
-        add(&driven, 0, 30, tag);
-    }
-    driven
-}
-
 #[test]
 fn small_appends_go_into_it_and_large_ones_are_synced_by_themselves() {
     let disk = SimDisk::new(1);
-    let driven = with_default_sizes(&disk);
+    let driven = ready_with(&disk, JournalOptions::default());
     let syncs = || counts(&disk, "sync /data/topic1-0/");
     let before = syncs();
     assert_eq!([30, 100 << 10].map(|size| add(&driven, 0, size, 2)), [1, 1]);
@@ -144,7 +139,7 @@ fn small_appends_go_into_it_and_large_ones_are_synced_by_themselves() {
 #[test]
 fn the_file_of_a_partition_is_synced_before_much_of_it_is_in_the_journal() {
     let disk = SimDisk::new(1);
-    let driven = with_default_sizes(&disk);
+    let driven = ready_with(&disk, JournalOptions::default());
     let syncs = || counts(&disk, "sync /data/topic1-0/");
     let before = syncs();
     for tag in 0..10 {

@@ -183,7 +183,8 @@ impl Journal {
         Self { options, state: Mutex::new(state), woken: Condvar::new(), files: Mutex::new(None) }
     }
 
-    /// What a round of so many partitions is to fill and to end with [`Journal::end_round`]; `None` when its partitions are synced by themselves.
+    /// What a round of so many partitions is to fill and to end with [`Journal::end_round`]; `None` when its partitions are
+    /// synced by themselves.
     /// What is in the journal keeps the files of its partitions open.
     pub(crate) fn begin_round(&self, partitions: usize, disk: &dyn Disk) -> Option<Round> {
         let mut state = self.lock();
