@@ -81,12 +81,18 @@ pub(crate) struct Basis {
     pub(crate) epochs_known: bool,
     /// Segments below this place have complete index files.
     pub(crate) indexed_to: LogPoint,
-    /// Aborted transactions whose markers lie before `replay_from`, by segment.
-    pub(crate) aborted: AbortedBySegment,
+    /// Aborted transactions whose markers lie before `replay_from`, by the base offset of the segment that holds them.
+    pub(crate) aborted: Vec<(Offset, KnownAborted)>,
 }
 
-/// Aborted transactions by the base offset of the segment that holds their markers.
-pub(crate) type AbortedBySegment = Vec<(Offset, Vec<AbortedTxn>)>;
+/// What a `.txnindex` says of the part of the log that need not be replayed.
+#[derive(Debug, Default)]
+pub(crate) struct KnownAborted {
+    /// In the order of their markers.
+    pub(crate) entries: Vec<AbortedTxn>,
+    /// The file tells of later markers too. They may be gone from the log, and the offsets be given to others.
+    pub(crate) is_ahead: bool,
+}
 
 impl PartitionLog {
     /// Recovers a log from its directory; also one that failed in this process, while reads of it go on. Waits for the
@@ -243,7 +249,11 @@ impl PartitionLog {
     }
 
     /// The aborted transactions decided before `before`, by segment; `None` when a file is damaged.
-    fn read_aborted(&self, hints: &Hints, before: Offset) -> Result<Option<AbortedBySegment>, LogError> {
+    fn read_aborted(
+        &self,
+        hints: &Hints,
+        before: Offset,
+    ) -> Result<Option<Vec<(Offset, KnownAborted)>>, LogError> {
         if !hints.no_aborted.is_empty() {
             return Ok(None);
         }
@@ -252,8 +262,10 @@ impl PartitionLog {
             let path = files::path(self.directory(), base_offset, TXN_INDEX);
             let bytes = files::read(self.environment.disk.as_ref(), &path, HINT_SIZE_MAX)?;
             let Ok(mut entries) = decode_index(&bytes.unwrap_or_default()) else { return Ok(None) };
+            let in_file = entries.len();
             entries.retain(|entry| entry.last_offset < before);
-            all.push((base_offset, entries));
+            let is_ahead = entries.len() < in_file;
+            all.push((base_offset, KnownAborted { entries, is_ahead }));
         }
         Ok(Some(all))
     }

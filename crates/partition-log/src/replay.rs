@@ -27,7 +27,7 @@ struct Start {
 }
 
 /// Builds the log's slots and continues its state up to the end. Returns how many batches were looked at.
-pub(crate) fn replay(log: &mut PartitionLog, basis: Basis) -> Result<u64, LogError> {
+pub(crate) fn replay(log: &mut PartitionLog, mut basis: Basis) -> Result<u64, LogError> {
     let segments: Vec<Arc<Segment>> = log.wal.segments().to_vec();
     let mut count = 0;
     for (at, segment) in segments.iter().enumerate() {
@@ -36,7 +36,7 @@ pub(crate) fn replay(log: &mut PartitionLog, basis: Basis) -> Result<u64, LogErr
         let end_offset = next.unwrap_or_else(|| log.wal.staged_end().offset);
         let needs_index = segment.base_offset() >= basis.indexed_to.segment || is_last;
         let needs_replay = basis.replay_from.is_none_or(|from| from < end_offset);
-        let start = add_slot(log, segment, &basis, needs_index, needs_replay)?;
+        let start = add_slot(log, segment, &mut basis, needs_index, needs_replay)?;
         if needs_index || needs_replay || !basis.epochs_known {
             count += replay_segment(log, segment, &start)?;
         }
@@ -54,7 +54,7 @@ pub(crate) fn replay(log: &mut PartitionLog, basis: Basis) -> Result<u64, LogErr
 fn add_slot(
     log: &mut PartitionLog,
     segment: &Arc<Segment>,
-    basis: &Basis,
+    basis: &mut Basis,
     needs_index: bool,
     needs_replay: bool,
 ) -> Result<Start, LogError> {
@@ -84,9 +84,10 @@ fn add_slot(
     };
     let epochs_from = (!basis.epochs_known).then_some(Position::ZERO);
     let from = [index_from, replay_position, epochs_from].into_iter().flatten().min().unwrap_or_default();
-    let known = basis.aborted.iter().find(|(base, _)| *base == base_offset);
-    index.set_aborted(known.map(|(_, entries)| entries.clone()).unwrap_or_default());
-    log.slots.push(Slot { index: index.into(), stored, aborted_changed: needs_replay });
+    let known = basis.aborted.iter_mut().find(|(base, _)| *base == base_offset);
+    let known = known.map(|(_, known)| std::mem::take(known)).unwrap_or_default();
+    index.set_aborted(known.entries);
+    log.slots.push(Slot { index: index.into(), stored, aborted_changed: needs_replay || known.is_ahead });
     Ok(Start { index_from, replay_from, all_epochs: !basis.epochs_known, from })
 }
 

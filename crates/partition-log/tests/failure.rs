@@ -171,6 +171,38 @@ fn a_transaction_index_that_ends_inside_an_entry_is_rebuilt() {
     assert!(rebuilt > 5, "only {rebuilt} indexes were damaged");
 }
 
+/// The index is written with a snapshot, and both may survive a power loss that the marker does not. What comes to stand
+/// at the marker's offset must not count as the abort.
+#[test]
+fn an_abort_whose_marker_is_gone_is_forgotten() {
+    let mut machine = Machine::new(1, small_config(SyncPolicy::Batch));
+    let batch = machine.build(Some(10), true);
+    machine.append(batch);
+    machine.settle();
+    let before = machine.log.close().unwrap();
+    machine.checkpoint = Some(before);
+    machine.recover(true);
+    machine.append_marker(10, false);
+    machine.settle();
+    machine.log.close().unwrap();
+    let [index] = names(&machine, ".txnindex").try_into().unwrap();
+    assert!(machine.disk.open(&index, OpenMode::Read).unwrap().length().unwrap() > 0, "the abort is noted");
+
+    let segment = names(&machine, ".log").pop().unwrap();
+    let file = machine.disk.open(&segment, OpenMode::ReadWrite).unwrap();
+    file.set_length(before.recovery_point.position.0).unwrap();
+    file.sync_data().unwrap();
+    machine.model.truncate(before.recovery_point.offset);
+    (machine.checkpoint, machine.boundary) = (Some(before), None);
+    machine.recover(false);
+    machine.append_marker(10, true);
+    machine.settle();
+    machine.checkpoint = Some(machine.log.close().unwrap());
+    machine.boundary = None;
+    machine.recover(true);
+    machine.check_all();
+}
+
 /// A log of which only the last segment is left, which a snapshot says is no beginning that was lost; the snapshot itself
 /// lies beyond the end. Nothing else is known of it.
 fn last_segment_alone(seed: u64, damage: impl Fn(&mut Vec<u8>)) -> Machine {

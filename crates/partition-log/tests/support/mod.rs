@@ -126,7 +126,13 @@ impl Machine {
                 let batch = self.build(Some(id), true);
                 self.append(batch);
             }
-            _ => self.append_marker(),
+            _ => {
+                let id = 10 + self.random.below(2) as i64;
+                if self.model.open_transaction(id).is_some() {
+                    let committed = self.random.coin();
+                    self.append_marker(id, committed);
+                }
+            }
         }
     }
 
@@ -176,12 +182,9 @@ impl Machine {
         );
     }
 
-    fn append_marker(&mut self) {
-        let id = 10 + self.random.below(2) as i64;
-        if self.model.open_transaction(id).is_none() {
-            return;
-        }
-        let marker = EndTxnMarker { committed: self.random.coin(), coordinator_epoch: 0 };
+    /// Ends a producer's transaction.
+    pub fn append_marker(&mut self, id: i64, committed: bool) {
+        let marker = EndTxnMarker { committed, coordinator_epoch: 0 };
         let batch = end_transaction_batch(marker, ProducerId(id), ProducerEpoch(0), self.now).unwrap();
         let appended = self.log.append(batch.clone(), Origin::Coordinator, self.now).unwrap();
         self.model.append(&batch, appended.base_offset, self.log.offsets().leader_epoch);
