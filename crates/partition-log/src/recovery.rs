@@ -38,6 +38,8 @@ pub struct RecoverLog {
     pub boundary: Option<LogPoint>,
     /// Whether the log was closed cleanly.
     pub clean: bool,
+    /// The log's epoch was as high, also where no checkpoint says so.
+    pub leader_epoch: LeaderEpoch,
 }
 
 /// What recovery found and did.
@@ -198,12 +200,13 @@ impl PartitionLog {
         let bytes =
             files::read(self.environment.disk.as_ref(), &self.directory().join(EPOCHS), HINT_SIZE_MAX)?;
         let checkpointed = from.checkpoint.map_or(LeaderEpoch::ZERO, |checkpoint| checkpoint.leader_epoch);
+        let known_before = checkpointed.max(from.leader_epoch);
         self.epochs = bytes.and_then(|bytes| LeaderEpochs::decode(&bytes).ok()).unwrap_or_default();
         let known = !self.epochs.entries().is_empty();
         self.epochs_changed = !known;
         let latest = self.epochs.latest().map_or(LeaderEpoch::ZERO, |latest| latest.epoch);
         self.epochs_changed |= self.epochs.truncate_from_end(self.wal.staged_end().offset);
-        Ok((checkpointed.max(latest), known))
+        Ok((known_before.max(latest), known))
     }
 
     /// Takes producers and aborted transactions from their files, if these can be trusted.

@@ -133,7 +133,7 @@ impl PartitionLog {
             suspect: None,
             max_producer_id: known.map_or(ProducerId::NONE, |known| known.max_producer_id),
         };
-        let from = RecoverLog { checkpoint: Some(checkpoint), boundary: None, clean: false };
+        let from = RecoverLog { checkpoint: Some(checkpoint), ..RecoverLog::default() };
         let (mut log, _) = Self::recover(environment, LogConfig::default(), from, now)?;
         Ok(LogRepair { kept, checkpoint: log.close()? })
     }

@@ -117,8 +117,11 @@ fn a_crash_during_recovery_is_followed_by_a_recovery_that_loses_nothing() {
             machine.disk.crash();
             machine.disk = machine.disk.power_loss(seed ^ operation);
             machine.disk.crash_at(machine.disk.operations() + operation);
-            let from =
-                RecoverLog { checkpoint: machine.checkpoint, boundary: machine.boundary, clean: false };
+            let from = RecoverLog {
+                checkpoint: machine.checkpoint,
+                boundary: machine.boundary,
+                ..RecoverLog::default()
+            };
             let result = PartitionLog::recover(
                 support::environment(&machine.disk),
                 machine.config.clone(),

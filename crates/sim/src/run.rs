@@ -142,7 +142,7 @@ impl Run {
         }
         let floor = Some(if random.coin() { 0 } else { 10_000 });
         let journal = JournalOptions {
-            file_bytes: if random.one_in(4) { 0 } else { [16 << 10, 48 << 10][random.index(2)] },
+            half_bytes: if random.one_in(4) { 0 } else { [16 << 10, 48 << 10][random.index(2)] },
             partitions_min: random.index(4).saturating_sub(1),
         };
         Self {

@@ -152,7 +152,7 @@ impl Engine {
             tracing::warn!(%error, "the synced ends were not made durable");
         }
         shared.checkpoints.write(shared.disk.as_ref(), &shared.path)?;
-        shared.committer.journal.remove(shared.disk.as_ref(), &shared.path)?;
+        shared.committer.journal.remove(shared.disk.as_ref(), &shared.path, &shared.synced_ends)?;
         self.directory.write_marker()
     }
 }

@@ -66,7 +66,7 @@ impl LocalStore {
         let (disk, path) = (Arc::clone(directory.disk()), directory.path().to_path_buf());
         let (entries, checkpoint_known) = load_checkpoint(&directory, &options)?;
         let ids: HashSet<_> = options.partitions.iter().map(|partition| partition.id).collect();
-        let (synced_ends, slots) = SyncedEnds::open(disk.as_ref(), &path, |id| ids.contains(id))?;
+        let (synced_ends, told) = SyncedEnds::open(disk.as_ref(), &path, |id| ids.contains(id))?;
         let layout = settle(&directory, &options)?;
         let now = options.clock.now();
         let shared = Arc::new(Shared {
@@ -93,15 +93,17 @@ impl LocalStore {
         if !directory.was_stopped_cleanly() {
             shared.checkpoints.set_all_unclean();
         }
-        let replayed = replay_journal(&shared, &options.partitions, &slots)?;
+        // It goes before the marker is written: what is told of it then is of another day.
+        let journal = told.journal.filter(|_| !directory.was_stopped_cleanly());
+        let replayed = replay_journal(&shared, &options.partitions, &told.ends, journal)?;
         if options.journal.partitions_min == 0 && shared.committer.journal.is_wanted(0) {
-            shared.committer.journal.make(shared.disk.as_ref(), &shared.path);
+            shared.committer.journal.make(shared.disk.as_ref(), &shared.path, &shared.synced_ends);
         }
         shared.committer.statistics.journal_replayed.add(replayed.ends.len() as u64);
         let known = Known {
             clean: directory.was_stopped_cleanly(),
             checkpoint_known,
-            slots,
+            slots: told.ends,
             layout: &layout,
             replayed,
         };
@@ -379,14 +381,15 @@ fn replay_journal(
     shared: &Shared,
     partitions: &[NewPartition],
     slots: &HashMap<TopicIdPartition, SyncedEnd>,
+    journal: Option<u64>,
 ) -> Result<Replayed, OpenError> {
     let names: HashMap<TopicIdPartition, String> = partitions
         .iter()
         .map(|partition| (partition.id, names::partition(&partition.topic, partition.id.partition)))
         .collect();
     let name_of = |id| names.get(&id).cloned();
-    let note = |ends: &HashMap<_, _>| shared.synced_ends.raise(slots, ends);
-    Ok(journal::replay(&shared.disk, &shared.path, name_of, note, shared.threads_per_call)?)
+    let known = journal::Known { ends: &shared.synced_ends, slots, journal };
+    Ok(journal::replay(&shared.disk, &shared.path, name_of, known, shared.threads_per_call)?)
 }
 
 fn make_partitions(

@@ -15,6 +15,9 @@
 //! | 24 | synced end: offset, segment's base offset, position |
 //! | 8 | log start offset |
 //!
+//! One more slot says that there is a [`journal`](crate::journal), and which. It is durable before anything is in that, and gone
+//! before the file is: `HWSJ`, the CRC-32C of the other 60 bytes, the journal's mark (8 bytes), zeros.
+//!
 //! A slot that does not read back is ignored and used again.
 
 use std::collections::HashMap;
@@ -33,6 +36,7 @@ use crate::files::read_full;
 
 pub(crate) const NAME: &str = "synced-ends";
 const MAGIC: [u8; 4] = *b"HWS1";
+const JOURNAL_MAGIC: [u8; 4] = *b"HWSJ";
 const SLOT_SIZE: usize = 64;
 /// Slots beyond these are not looked at.
 const SLOTS_MAX: u64 = 1 << 20;
@@ -72,34 +76,86 @@ struct Slots {
     free: Vec<u64>,
     /// The first slot that was never used.
     next: u64,
+    /// The one that tells of the journal.
+    journal: Option<u64>,
+}
+
+/// What the file says.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) ends: HashMap<TopicIdPartition, SyncedEnd>,
+    /// The mark of the journal that is there.
+    pub(crate) journal: Option<u64>,
+    /// Slots that cannot be read.
+    pub(crate) unreadable: usize,
+}
+
+/// What one slot holds.
+enum Slot {
+    End(TopicIdPartition, SyncedEnd),
+    Journal(u64),
+    Free,
+    Unreadable,
 }
 
 impl SyncedEnds {
-    /// Opens the file, making it when missing, and returns what it says of the partitions that `known` accepts.
+    /// Opens the file, making it when missing, and returns what it says of the journal, and of the partitions that `known`
+    /// accepts.
     pub(crate) fn open(
         disk: &dyn Disk,
         directory: &Path,
         known: impl Fn(&TopicIdPartition) -> bool,
-    ) -> Result<(Self, HashMap<TopicIdPartition, SyncedEnd>), DiskError> {
+    ) -> Result<(Self, Told), DiskError> {
         let path = directory.join(NAME);
         let file = disk.open(&path, OpenMode::CreateOrOpen).map_err(DiskError::at(Operation::Open, &path))?;
         // Recovery acts on what is read here, removing segments below a log's start: it must be there after the next crash.
         file.sync_data().map_err(DiskError::at(Operation::Sync, &path))?;
         file.drop_cache().map_err(DiskError::at(Operation::Read, &path))?;
         let mut slots = Slots::default();
-        let mut found: HashMap<TopicIdPartition, SyncedEnd> = HashMap::new();
-        read_slots(file.as_ref(), |slot, bytes| {
-            slots.next = slot + 1;
-            match decode(bytes).filter(|(id, _)| known(id)) {
-                Some((id, end)) if !found.contains_key(&id) => {
-                    found.insert(id, end);
-                    slots.of.insert(id, slot);
+        let mut told = Told::default();
+        read_slots(file.as_ref(), |number, slot| {
+            slots.next = number + 1;
+            match slot {
+                Slot::End(id, end) if known(&id) && !told.ends.contains_key(&id) => {
+                    told.ends.insert(id, end);
+                    slots.of.insert(id, number);
                 }
-                _ => slots.free.push(slot),
+                Slot::Journal(mark) if told.journal.is_none() => {
+                    told.journal = Some(mark);
+                    slots.journal = Some(number);
+                }
+                _ => slots.free.push(number),
             }
         })
         .map_err(DiskError::at(Operation::Read, &path))?;
-        Ok((Self { file, slots: Mutex::new(slots), unsynced: AtomicBool::new(false) }, found))
+        Ok((Self { file, slots: Mutex::new(slots), unsynced: AtomicBool::new(false) }, told))
+    }
+
+    /// Notes which journal there is now, or that there is none; durable when it returns. Waits for the disk.
+    pub(crate) fn note_journal(
+        &self,
+        disk: &dyn Disk,
+        directory: &Path,
+        mark: Option<u64>,
+    ) -> Result<(), DiskError> {
+        let bytes = mark.map_or([0; SLOT_SIZE], encode_journal);
+        let slot = {
+            let mut slots = self.lock();
+            match (slots.journal, mark) {
+                (None, None) => return Ok(()),
+                (Some(slot), _) => slot,
+                (None, Some(_)) => {
+                    let slot = slots.unused();
+                    slots.journal = Some(slot);
+                    slot
+                }
+            }
+        };
+        let path = directory.join(NAME);
+        self.write_slot(slot, &bytes).map_err(DiskError::at(Operation::Write, &path))?;
+        self.file.sync_data().map_err(DiskError::at(Operation::Sync, &path))?;
+        // The file may be as new as the journal.
+        crate::files::sync_directory(disk, directory)
     }
 
     /// Notes a synced end. Returns whether nothing was unsynced before, so that somebody must see to
@@ -156,48 +212,51 @@ impl SyncedEnds {
     }
 }
 
-/// Reads the file without changing anything: the slots, and how many cannot be read. No file holds none.
-pub(crate) fn read(
-    disk: &dyn Disk,
-    directory: &Path,
-) -> Result<(HashMap<TopicIdPartition, SyncedEnd>, usize), DiskError> {
+/// Reads the file without changing anything. No file says nothing.
+pub(crate) fn read(disk: &dyn Disk, directory: &Path) -> Result<Told, DiskError> {
     let path = directory.join(NAME);
-    let mut found = HashMap::new();
-    let mut unreadable = 0;
+    let mut told = Told::default();
     let file = match disk.open(&path, OpenMode::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((found, 0)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(told),
         file => file.map_err(DiskError::at(Operation::Open, &path))?,
     };
-    read_slots(file.as_ref(), |_, bytes| match decode(bytes) {
-        Some((id, end)) => drop(found.entry(id).or_insert(end)),
-        None => unreadable += usize::from(bytes.iter().any(|byte| *byte != 0)),
+    read_slots(file.as_ref(), |_, slot| match slot {
+        Slot::End(id, end) => drop(told.ends.entry(id).or_insert(end)),
+        Slot::Journal(mark) => told.journal = told.journal.or(Some(mark)),
+        Slot::Free => {}
+        Slot::Unreadable => told.unreadable += 1,
     })
     .map_err(DiskError::at(Operation::Read, &path))?;
-    Ok((found, unreadable))
+    Ok(told)
 }
 
 impl Slots {
     fn slot_of(&mut self, id: TopicIdPartition) -> u64 {
-        let (free, next) = (&mut self.free, &mut self.next);
-        *self.of.entry(id).or_insert_with(|| {
-            free.pop().unwrap_or_else(|| {
-                let slot = *next;
-                *next += 1;
-                slot
-            })
+        if let Some(slot) = self.of.get(&id) {
+            return *slot;
+        }
+        let slot = self.unused();
+        self.of.insert(id, slot);
+        slot
+    }
+
+    fn unused(&mut self) -> u64 {
+        self.free.pop().unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
         })
     }
 }
 
 /// Calls `visit` with every whole slot.
-fn read_slots(file: &dyn File, mut visit: impl FnMut(u64, &[u8; SLOT_SIZE])) -> io::Result<()> {
+fn read_slots(file: &dyn File, mut visit: impl FnMut(u64, Slot)) -> io::Result<()> {
     let mut buffer = vec![0; READ_SIZE];
     let mut slot = 0;
     while slot < SLOTS_MAX {
         let filled = read_full(file, &mut buffer, slot * SLOT_SIZE as u64)?;
         let (slots, _) = buffer.get(..filled).unwrap_or_default().as_chunks::<SLOT_SIZE>();
         for bytes in slots {
-            visit(slot, bytes);
+            visit(slot, Slot::of(bytes));
             slot += 1;
         }
         if filled < READ_SIZE {
@@ -207,8 +266,20 @@ fn read_slots(file: &dyn File, mut visit: impl FnMut(u64, &[u8; SLOT_SIZE])) -> 
     Ok(())
 }
 
+impl Slot {
+    fn of(bytes: &[u8; SLOT_SIZE]) -> Self {
+        if let Some((id, end)) = decode(bytes) {
+            return Self::End(id, end);
+        }
+        match decode_journal(bytes) {
+            Some(mark) => Self::Journal(mark),
+            None if bytes.iter().all(|byte| *byte == 0) => Self::Free,
+            None => Self::Unreadable,
+        }
+    }
+}
+
 fn encode(id: TopicIdPartition, end: &SyncedEnd) -> [u8; SLOT_SIZE] {
-    let mut slot = [0; SLOT_SIZE];
     let mut body = [0; SLOT_SIZE - 8];
     let mut out = body.as_mut_slice();
     out.put_slice(&id.topic_id.0);
@@ -216,19 +287,26 @@ fn encode(id: TopicIdPartition, end: &SyncedEnd) -> [u8; SLOT_SIZE] {
     out.put_i32_le(end.leader_epoch.0);
     put_point(&mut out, end.end);
     out.put_i64_le(end.log_start_offset.0);
+    seal(MAGIC, &body)
+}
+
+fn encode_journal(mark: u64) -> [u8; SLOT_SIZE] {
+    let mut body = [0; SLOT_SIZE - 8];
+    body.as_mut_slice().put_u64_le(mark);
+    seal(JOURNAL_MAGIC, &body)
+}
+
+fn seal(magic: [u8; 4], body: &[u8; SLOT_SIZE - 8]) -> [u8; SLOT_SIZE] {
+    let mut slot = [0; SLOT_SIZE];
     let mut out = slot.as_mut_slice();
-    out.put_slice(&MAGIC);
-    out.put_u32_le(checksum(&body));
-    out.put_slice(&body);
+    out.put_slice(&magic);
+    out.put_u32_le(checksum(magic, body));
+    out.put_slice(body);
     slot
 }
 
 fn decode(slot: &[u8; SLOT_SIZE]) -> Option<(TopicIdPartition, SyncedEnd)> {
-    let (magic, rest) = slot.split_first_chunk::<4>()?;
-    let (stored, mut body) = rest.split_first_chunk::<4>()?;
-    if *magic != MAGIC || u32::from_le_bytes(*stored) != checksum(body) {
-        return None;
-    }
+    let mut body = unseal(MAGIC, slot)?;
     let mut topic_id = [0; 16];
     body.try_copy_to_slice(&mut topic_id).ok()?;
     let partition = body.try_get_i32_le().ok().filter(|&partition| partition >= 0)?;
@@ -239,9 +317,19 @@ fn decode(slot: &[u8; SLOT_SIZE]) -> Option<(TopicIdPartition, SyncedEnd)> {
     Some((id, SyncedEnd { end, leader_epoch, log_start_offset }))
 }
 
-fn checksum(body: &[u8]) -> u32 {
+fn decode_journal(slot: &[u8; SLOT_SIZE]) -> Option<u64> {
+    unseal(JOURNAL_MAGIC, slot)?.try_get_u64_le().ok()
+}
+
+/// What a slot of this kind says, if its checksum is right.
+fn unseal(magic: [u8; 4], slot: &[u8; SLOT_SIZE]) -> Option<&[u8]> {
+    let (stored, body) = slot.strip_prefix(&magic)?.split_first_chunk::<4>()?;
+    (u32::from_le_bytes(*stored) == checksum(magic, body)).then_some(body)
+}
+
+fn checksum(magic: [u8; 4], body: &[u8]) -> u32 {
     let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
-    digest.update(&MAGIC);
+    digest.update(&magic);
     digest.update(body);
     u32::try_from(digest.finalize()).unwrap_or_default()
 }
@@ -263,7 +351,8 @@ mod tests {
     }
 
     fn open(disk: &SimDisk) -> (SyncedEnds, HashMap<TopicIdPartition, SyncedEnd>) {
-        SyncedEnds::open(disk, Path::new("/"), |id| id.partition != 9).unwrap()
+        let (ends, told) = SyncedEnds::open(disk, Path::new("/"), |id| id.partition != 9).unwrap();
+        (ends, told.ends)
     }
 
     #[test]
@@ -303,6 +392,26 @@ mod tests {
         let file = disk.open(Path::new("/synced-ends"), OpenMode::Read).unwrap();
         assert_eq!(file.length().unwrap(), 4 * SLOT_SIZE as u64, "two slots were free, one is new");
         assert_eq!(open(&disk).1.len(), 4);
+    }
+
+    #[test]
+    fn which_journal_there_is_is_told_until_it_is_gone() {
+        let disk = SimDisk::new(1);
+        let root = Path::new("/");
+        let told = |disk: &SimDisk| read(disk, root).unwrap();
+        let (ends, _) = open(&disk);
+        ends.write(id(1), &end(10)).unwrap();
+        ends.note_journal(disk.as_ref(), root, Some(7)).unwrap();
+        let lost = disk.power_loss(1);
+        assert_eq!(told(&lost).journal, Some(7), "durably");
+        let (ends, noted) = SyncedEnds::open(lost.as_ref(), root, |_| true).unwrap();
+        assert_eq!(noted.journal, Some(7));
+        ends.note_journal(lost.as_ref(), root, Some(8)).unwrap();
+        assert_eq!((told(&lost).journal, told(&lost).ends.len()), (Some(8), 1));
+        ends.note_journal(lost.as_ref(), root, None).unwrap();
+        assert_eq!((told(&lost).journal, told(&lost).unreadable), (None, 0));
+        ends.note_journal(lost.as_ref(), root, Some(0)).unwrap();
+        assert_eq!(told(&lost).journal, Some(0));
     }
 
     #[test]

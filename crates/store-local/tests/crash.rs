@@ -163,7 +163,7 @@ fn open_empty(disk: &Arc<SimDisk>, journal: JournalOptions) -> Driven {
 #[test]
 fn what_was_acknowledged_survives_a_crash_at_any_operation() {
     // Every operation of a short run, and some of longer ones.
-    for journal in [NO_JOURNAL, JournalOptions { file_bytes: 16 << 10, partitions_min: 0 }] {
+    for journal in [NO_JOURNAL, JournalOptions { half_bytes: 16 << 10, partitions_min: 0 }] {
         for (seed, turns, stride) in [(1, 80, 1), (2, 150, 3), (3, 150, 5)] {
             let operations = run(seed, 0, turns, journal);
             assert!(operations > 20, "seed {seed}: only {operations} operations");

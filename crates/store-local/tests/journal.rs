@@ -21,12 +21,14 @@ use highwater_disk::sim::{Fault, SimDisk};
 use highwater_disk::{Disk, OpenMode, Operation};
 use highwater_store::{Acknowledgement, LogStore, NewPartition, PartitionState};
 use highwater_store_local::JournalOptions;
+use highwater_store_local::repair::{Inspection, Repair, Severity};
+use highwater_types::Timestamp;
 
 const COUNT: i32 = 4;
 const DURABLE: Acknowledgement = Acknowledgement::Durable;
 
-/// Room for a few batches in each file.
-const SMALL: JournalOptions = JournalOptions { file_bytes: 16 << 10, partitions_min: 2 };
+/// Room for a few batches in each half.
+const SMALL: JournalOptions = JournalOptions { half_bytes: 16 << 10, partitions_min: 2 };
 
 fn as_disk(disk: &Arc<SimDisk>) -> Arc<dyn Disk> {
     Arc::clone(disk) as _
@@ -82,14 +84,14 @@ fn a_round_of_small_appends_takes_one_sync() {
         (statistics.journal_batches.get(), statistics.journal_pieces.get())
     };
     let (batches, pieces) = counted(&driven);
-    let journal = counts(&disk, "sync /data/journal-");
+    let journal = counts(&disk, "sync /data/journal:");
     let syncs = |disk: &SimDisk| {
         disk.trace().iter().filter(|line| line.contains(" sync ") && line.contains(".log")).count()
     };
     let before = syncs(&disk);
     round(&driven, 9);
     assert_eq!(syncs(&disk), before, "no partition's file was synced");
-    assert_eq!(counts(&disk, "sync /data/journal-"), journal + 1);
+    assert_eq!(counts(&disk, "sync /data/journal:"), journal + 1);
     assert_eq!(counted(&driven), (batches + 1, pieces + COUNT as u64));
     assert_eq!(records(&driven), [3; COUNT as usize]);
 }
@@ -165,7 +167,7 @@ fn what_only_the_journal_holds_survives_a_power_loss() {
         assert_eq!(records(&driven), [5; COUNT as usize], "seed {seed}");
         assert_eq!(driven.store.statistics().journal_replayed.get(), COUNT as u64);
         let names: Vec<_> = disk.list(Path::new(PATH)).unwrap().into_iter().map(|entry| entry.name).collect();
-        assert!(!names.iter().any(|name| name.starts_with("journal-")), "{names:?}");
+        assert!(!names.iter().any(|name| name.starts_with("journal")), "{names:?}");
         drop(driven);
         assert_eq!(records(&open(&disk.power_loss(seed))), [5; COUNT as usize], "again, without a journal");
     }
@@ -192,7 +194,7 @@ fn how_far_the_journal_told_a_log_to_reach_is_known_when_it_is_gone() {
 }
 
 #[test]
-fn a_file_of_the_journal_is_used_again_when_the_segments_hold_what_is_in_it() {
+fn a_half_of_the_journal_is_used_again_when_the_segments_hold_what_is_in_it() {
     let disk = SimDisk::new(3);
     let driven = ready(&disk);
     for tag in 2..60 {
@@ -210,7 +212,7 @@ fn a_journal_that_fails_is_given_up_and_nothing_else() {
         let driven = ready(&disk);
         round(&driven, 2);
         let batches = driven.store.statistics().journal_batches.get();
-        disk.fail_next(operation, "journal-", Fault::Io);
+        disk.fail_next(operation, "journal", Fault::Io);
         for tag in 3..6 {
             round(&driven, tag);
         }
@@ -281,4 +283,148 @@ fn a_clean_stop_leaves_no_journal() {
         names.contains(&"clean-stop".to_owned()) && !names.iter().any(|name| name.starts_with("journal"))
     );
     assert_eq!(records(&open(&disk.power_loss(8))), [3; COUNT as usize]);
+}
+
+const BLOCK: u64 = 4096;
+/// Of what stands before the halves.
+const HEAD: u64 = 3 * BLOCK;
+
+/// After a power loss that the journal survives, and of the segments as much as comes. Its first batch holds a record of each
+/// partition, as does each of so many rounds that follow.
+fn lost(seed: u64, rounds: u64) -> Arc<SimDisk> {
+    let disk = SimDisk::new(seed);
+    let driven = ready(&disk);
+    for tag in 2..2 + rounds {
+        round(&driven, tag);
+    }
+    drop(driven);
+    disk.power_loss(seed)
+}
+
+fn path(name: &str) -> std::path::PathBuf {
+    Path::new(PATH).join(name)
+}
+
+fn refusal(disk: &Arc<SimDisk>) -> String {
+    let opened = open_with(&as_disk(disk), partitions(), Vec::new(), SMALL);
+    opened.err().expect("a start is refused").to_string()
+}
+
+/// What needs a repair, as `verify` says.
+fn findings(disk: &Arc<SimDisk>) -> Vec<String> {
+    let inspection = Inspection::open(as_disk(disk), Path::new(PATH)).unwrap();
+    let repairs = inspection.findings().iter().filter(|finding| finding.severity == Severity::Repair);
+    repairs.map(|finding| format!("{}: {}", finding.path.display(), finding.problem)).collect()
+}
+
+/// Refused with the file's name, told by `verify`, served after a repair. Returns the records that are left.
+fn repaired(disk: &Arc<SimDisk>, name: &str) -> Vec<usize> {
+    let before = refusal(disk);
+    assert!(before.contains(name), "{before}");
+    assert_eq!(refusal(disk), before, "again, so nothing was changed");
+    let found = findings(disk);
+    assert!(found.len() == 1 && found[0].contains(name), "{found:?}");
+    let mut repair = Repair::open(as_disk(disk), Path::new(PATH)).unwrap();
+    for name in repair.inspection().partitions() {
+        let report = repair.inspection().partition(&name, &mut |_, _, _, _| {});
+        repair.partition(&report, Timestamp(1_700_000_000_000)).unwrap();
+    }
+    drop(repair);
+    assert_eq!(findings(disk), Vec::<String>::new());
+    let driven = open(disk);
+    for partition in 0..COUNT {
+        assert_eq!(driven.partition(id(1, partition)).state(), PartitionState::Online);
+        let epoch = driven.partition(id(1, partition)).offsets().leader_epoch.0;
+        assert!(epoch > 0, "readers are told that the log may have lost what they saw");
+    }
+    records(&driven)
+}
+
+#[test]
+fn damage_in_the_middle_of_the_journal_is_told_and_a_start_refused() {
+    for bit in [3, 9, 17, 25, 40, 200] {
+        let disk = lost(10, 3);
+        disk.flip_bit(&path("journal"), HEAD + BLOCK + bit).unwrap();
+        assert!(refusal(&disk).contains("batch 2 at byte 16384"), "{}", refusal(&disk));
+        // What the later ones continue may not be there.
+        assert_eq!(repaired(&disk, "journal").iter().min(), Some(&2));
+        let kept = path("journal.suspect");
+        assert_eq!(disk.open(&kept, OpenMode::Read).unwrap().length().unwrap(), HEAD + (32 << 10));
+    }
+}
+
+/// Nobody was answered for what was being written when the power failed, and nothing is behind it.
+#[test]
+fn the_last_batch_of_the_journal_may_be_torn() {
+    let disk = lost(11, 3);
+    disk.flip_bit(&path("journal"), HEAD + 3 * BLOCK + 70).unwrap();
+    assert_eq!(records(&open(&disk)).iter().min(), Some(&4));
+}
+
+#[test]
+fn damage_in_either_half_of_the_journal_is_told() {
+    // Four batches fill a half; the second half has three.
+    for block in 0..6 {
+        let disk = lost(12, 6);
+        disk.flip_bit(&path("journal"), HEAD + block * BLOCK + 30).unwrap();
+        repaired(&disk, "journal");
+    }
+    let disk = lost(12, 6);
+    disk.flip_bit(&path("journal"), HEAD + 6 * BLOCK + 30).unwrap();
+    assert_eq!(records(&open(&disk)).iter().min(), Some(&7), "the last one");
+}
+
+#[test]
+fn a_journal_without_its_beginning_its_end_or_its_turns_is_told() {
+    type Damage = fn(&SimDisk);
+    let damage: [(&str, Damage); 4] = [
+        ("its header", |disk| drop(disk.flip_bit(&path("journal"), 9))),
+        ("where its batches begin", |disk| {
+            disk.flip_bit(&path("journal"), BLOCK + 9).unwrap();
+            disk.flip_bit(&path("journal"), 2 * BLOCK + 9).unwrap();
+        }),
+        ("is damaged", |disk| drop(disk.flip_bit(&path("journal"), 2 * BLOCK + 9))),
+        ("bytes of", |disk| {
+            let file = disk.open(&path("journal"), OpenMode::ReadWrite).unwrap();
+            file.set_length(HEAD + 2 * BLOCK).unwrap();
+        }),
+    ];
+    for (told, damage) in damage {
+        let disk = lost(13, 6);
+        damage(&disk);
+        assert!(refusal(&disk).contains(told), "{told}: {}", refusal(&disk));
+        repaired(&disk, "journal");
+    }
+    // The turn before is also told of by the one that followed it.
+    let disk = lost(13, 6);
+    disk.flip_bit(&path("journal"), BLOCK + 9).unwrap();
+    assert_eq!(records(&open(&disk)), [8; COUNT as usize]);
+}
+
+#[test]
+fn a_journal_that_is_missing_or_another_one_is_told() {
+    let disk = lost(14, 3);
+    disk.remove_file(&path("journal")).unwrap();
+    assert_eq!(repaired(&disk, "journal").iter().min(), Some(&1));
+
+    let yesterday = lost(15, 2);
+    let file = yesterday.open(&path("journal"), OpenMode::Read).unwrap();
+    let mut bytes = vec![0; file.length().unwrap() as usize];
+    file.read_at(&mut bytes, 0).unwrap();
+    let disk = lost(16, 3);
+    let file = disk.open(&path("journal"), OpenMode::ReadWrite).unwrap();
+    highwater_disk::write_all_at(file.as_ref(), &mut [std::io::IoSlice::new(&bytes)], 0).unwrap();
+    repaired(&disk, "journal");
+}
+
+#[test]
+fn what_was_kept_of_the_journal_is_not_lost_in_silence_either() {
+    let disk = lost(17, 3);
+    disk.fail_next(Operation::Sync, "topic1-2/00000000000000000000.log", Fault::Io);
+    drop(open(&disk));
+    let disk = disk.power_loss(17);
+    let kept = path("journal-kept");
+    let length = disk.open(&kept, OpenMode::Read).unwrap().length().unwrap();
+    disk.flip_bit(&kept, length - BLOCK + 60).unwrap();
+    assert_eq!(repaired(&disk, "journal-kept")[0], 5);
 }

@@ -370,7 +370,8 @@ impl Machine {
     }
 
     pub fn recover(&mut self, clean: bool) {
-        let from = RecoverLog { checkpoint: self.checkpoint, boundary: self.boundary, clean };
+        let (checkpoint, boundary) = (self.checkpoint, self.boundary);
+        let from = RecoverLog { checkpoint, boundary, clean, ..RecoverLog::default() };
         let recovered = PartitionLog::recover(environment(&self.disk), self.config.clone(), from, self.now);
         match recovered {
             Ok((log, _)) => self.log = log,

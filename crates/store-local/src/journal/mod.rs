@@ -2,8 +2,8 @@
 //! blocks, where each partition's own file, which grows, would need a sync of its own and of what the file system knows of it.
 //!
 //! The segments get the same bytes, as ever, before the journal does; readers, indexes and formats know nothing of it. A
-//! partition that is in the journal counts as synced; its file is synced when the journal's file is to be used again, when
-//! something else asks for it, or at a clean stop. Two files take turns.
+//! partition that is in the journal counts as synced; its file is synced when that half of the journal is to be used again, when
+//! something else asks for it, or at a clean stop. The two halves of the file take turns.
 //!
 //! - What goes in: a piece of a segment that exists durably, of at most [`PIECE_BYTES_MAX`], in a round of at least
 //!   [`JournalOptions::partitions_min`] partitions, when everything before it is durable or on its way into the journal.
@@ -13,10 +13,13 @@
 //!   same is done for one partition that ran out of space at a sync. A piece that was once in the journal is never
 //!   contradicted by its segment: logs grow, are cut only above what is durable, and lose whole segments at their beginning.
 //!
-//! Memory: three batches. Disk: two files of [`JournalOptions::file_bytes`], made when they are first wanted.
+//! The `synced-ends` say that there is a journal, and which, while there is one: it cannot go missing without a word.
+//!
+//! Memory: three batches. Disk: two halves of [`JournalOptions::half_bytes`], made when they are first wanted.
 
-mod files;
-mod frame;
+mod file;
+mod format;
+mod reading;
 mod replay;
 
 use std::collections::HashMap;
@@ -30,11 +33,12 @@ use highwater_types::{Offset, TopicIdPartition};
 use highwater_wal::LogPoint;
 
 use crate::partition::LocalPartition;
-use files::{Files, Written};
-use frame::{BATCH_BYTES_MAX, FRAME_SIZE, Frame};
+use crate::synced_ends::SyncedEnds;
+use file::{JournalFile, Written};
+use format::{BATCH_BYTES_MAX, FRAME_SIZE, Frame};
 
-pub(crate) use files::NAMES;
-pub(crate) use replay::{Replayed, holds_something, replay};
+pub(crate) use file::NAME;
+pub(crate) use replay::{KEPT, Known, Replayed, holds_something, replay, salvage};
 
 /// Larger pieces are synced by themselves.
 const PIECE_BYTES_MAX: u64 = 112 << 10;
@@ -44,15 +48,15 @@ const SPACE_ONE_IN: u64 = 16;
 /// What the journal is made with.
 #[derive(Debug, Clone, Copy)]
 pub struct JournalOptions {
-    /// Size of each of its two files in bytes; 0: there is none. Default 32 MiB.
-    pub file_bytes: u64,
+    /// Size of each of its two halves in bytes; 0: there is none. Default 32 MiB.
+    pub half_bytes: u64,
     /// Partitions in a round from which on it is used; 0: it is made at the start. Default 1.
     pub partitions_min: usize,
 }
 
 impl Default for JournalOptions {
     fn default() -> Self {
-        Self { file_bytes: 32 << 20, partitions_min: 1 }
+        Self { half_bytes: 32 << 20, partitions_min: 1 }
     }
 }
 
@@ -107,8 +111,8 @@ pub(crate) struct Journal {
     options: JournalOptions,
     state: Mutex<State>,
     woken: Condvar,
-    /// Locked while the files are written or read.
-    files: Mutex<Option<Files>>,
+    /// Locked while it is written or read.
+    file: Mutex<Option<JournalFile>>,
 }
 
 impl Round {
@@ -121,7 +125,7 @@ impl Round {
             && job.segments_begun() == 0;
         let Some((_, _, piece)) = job.piece().filter(|_| fits) else { return false };
         let frame = Frame { id, end: job.end(), size: u32::try_from(job.bytes()).unwrap_or(u32::MAX) };
-        frame::push(&mut self.batch.frames, &frame, piece);
+        format::push(&mut self.batch.frames, &frame, piece);
         true
     }
 
@@ -177,10 +181,10 @@ impl Batch {
 
 impl Journal {
     pub(crate) fn new(options: JournalOptions) -> Self {
-        let phase = if options.file_bytes == 0 { Phase::Closed } else { Phase::Absent };
+        let phase = if options.half_bytes == 0 { Phase::Closed } else { Phase::Absent };
         let state =
             State { phase, filled: Batch::default(), spare: Vec::new(), parked: false, stopped: false };
-        Self { options, state: Mutex::new(state), woken: Condvar::new(), files: Mutex::new(None) }
+        Self { options, state: Mutex::new(state), woken: Condvar::new(), file: Mutex::new(None) }
     }
 
     /// What a round of so many partitions is to fill and to end with [`Journal::end_round`]; `None` when its partitions are
@@ -236,21 +240,25 @@ impl Journal {
         }
     }
 
-    /// Makes the files. Waits for the disk.
-    pub(crate) fn make(&self, disk: &dyn Disk, directory: &Path) {
-        let size = self.options.file_bytes.saturating_mul(2);
+    /// Makes the file. Waits for the disk.
+    pub(crate) fn make(&self, disk: &dyn Disk, directory: &Path, ends: &SyncedEnds) {
+        let size = self.options.half_bytes.saturating_mul(2);
         let room = disk.free_bytes(directory).is_ok_and(|free| free / SPACE_ONE_IN >= size);
-        let made =
-            if room { Files::make(disk, directory, self.options.file_bytes).map(Some) } else { Ok(None) };
-        let phase = match made {
+        let make = || {
+            let made = JournalFile::make(disk, directory, self.options.half_bytes)?;
+            ends.note_journal(disk, directory, Some(made.mark()))?;
+            Ok::<_, DiskError>(made)
+        };
+        let phase = match room.then(make).transpose() {
             Ok(Some(made)) => {
-                *self.lock_files() = Some(made);
+                *self.lock_file() = Some(made);
                 Phase::Ready
             }
             Ok(None) => Phase::Closed,
             Err(error) => {
                 tracing::warn!(%error, "no journal for small appends");
-                let _ = files::remove(disk, directory);
+                // Without a batch it may stay or go.
+                let _ = Self::forget(disk, directory, ends);
                 Phase::Closed
             }
         };
@@ -275,9 +283,9 @@ impl Journal {
     }
 
     fn commit(&self, mut batch: Batch, statistics: &StoreStatistics) {
-        let mut files = self.lock_files();
-        let written = match files.as_mut() {
-            Some(files) if batch.continues() => files.write(&batch.frames, &batch.entries),
+        let mut file = self.lock_file();
+        let written = match file.as_mut() {
+            Some(file) if batch.continues() => file.write(&batch.frames, &batch.entries),
             _ => Ok(Written::NoRoom),
         };
         let mut to_sync = Vec::new();
@@ -292,13 +300,13 @@ impl Journal {
             Ok(Written::NoRoom) => false,
             Err(error) => {
                 tracing::error!(%error, "the journal for small appends failed: each partition is synced by itself");
-                to_sync = files.as_ref().map(Files::holders).unwrap_or_default();
+                to_sync = file.as_ref().map(JournalFile::holders).unwrap_or_default();
                 statistics.failures.increment();
                 self.lock().phase = Phase::Closed;
                 false
             }
         };
-        drop(files);
+        drop(file);
         for entry in batch.entries.drain(..) {
             entry.partition.journaled(durable.then_some(entry.end), entry.bytes);
         }
@@ -334,26 +342,33 @@ impl Journal {
         id: TopicIdPartition,
         name: &str,
     ) -> Result<(), DiskError> {
-        let files = self.lock_files();
-        if files.is_none() {
+        let file = self.lock_file();
+        if file.is_none() {
             return Ok(());
         }
         replay::replay_one(disk, directory, id, name)
     }
 
-    /// Removes the files where the segments hold everything. Durable after syncing the directory.
-    pub(crate) fn remove(&self, disk: &dyn Disk, directory: &Path) -> Result<(), DiskError> {
-        let mut files = self.lock_files();
-        if files.take().is_some_and(|files| files.are_free()) {
-            files::remove(disk, directory)?;
-        }
-        Ok(())
+    /// Removes the file where the segments hold everything. Durable after syncing the directory.
+    pub(crate) fn remove(
+        &self,
+        disk: &dyn Disk,
+        directory: &Path,
+        ends: &SyncedEnds,
+    ) -> Result<(), DiskError> {
+        let taken = self.lock_file().take();
+        if taken.is_some_and(|file| file.is_free()) { Self::forget(disk, directory, ends) } else { Ok(()) }
+    }
+
+    fn forget(disk: &dyn Disk, directory: &Path, ends: &SyncedEnds) -> Result<(), DiskError> {
+        ends.note_journal(disk, directory, None)?;
+        file::remove(disk, directory).map(drop)
     }
 
     /// Forgets what is filled and held.
     pub(crate) fn clear(&self) {
         self.lock().filled.clear();
-        *self.lock_files() = None;
+        *self.lock_file() = None;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -361,7 +376,7 @@ impl Journal {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_files(&self) -> MutexGuard<'_, Option<Files>> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_file(&self) -> MutexGuard<'_, Option<JournalFile>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A piece is written at its position of its segment, and the segment is synced. Segments that are gone were deleted, and
 //! so were partitions that nobody knows. Pieces of a partition that cannot be written stay, in a file of their own, and
-//! keep that partition offline; a journal that cannot be read keeps the start from going on.
+//! keep that partition offline; a journal that cannot be read, is damaged or is missing keeps the start from going on.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, IoSlice};
@@ -13,13 +13,17 @@ use highwater_disk::{Disk, DiskError, File, OpenMode, Operation, write_all_at};
 use highwater_types::{Offset, TopicIdPartition};
 use highwater_wal::LogPoint;
 
-use super::files::{self as journal_files, NAMES};
-use super::frame::{self, BLOCK, Frame, HEADER_SIZE};
+use super::file::{self as journal_file, NAME};
+use super::format::{self, BLOCK, HALVES_AT, Head};
+use super::reading::{self, Piece};
 use crate::files::read_full;
+use crate::synced_ends::{SyncedEnd, SyncedEnds};
 use crate::{files, layout, threads};
 
 /// What could not be put in its place.
-const KEPT: &str = "journal-kept";
+pub(crate) const KEPT: &str = "journal-kept";
+/// Sets kept files apart from journals; nothing of a client's is behind their end.
+const KEPT_MARK: u64 = 0;
 
 /// What a replay came to.
 #[derive(Debug, Default)]
@@ -30,34 +34,84 @@ pub(crate) struct Replayed {
     pub(crate) failed: HashMap<TopicIdPartition, String>,
 }
 
-/// A piece, and where its bytes stand.
-#[derive(Clone)]
-struct Piece {
-    source: Arc<dyn File>,
-    at: u64,
-    frame: Frame,
-}
-
 /// The pieces of each partition's segments, in their order.
 type Pieces = BTreeMap<TopicIdPartition, BTreeMap<Offset, Vec<Piece>>>;
 
+/// What is known of the ends of logs, and of the journal.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    pub(crate) ends: &'a SyncedEnds,
+    /// What `ends` says.
+    pub(crate) slots: &'a HashMap<TopicIdPartition, SyncedEnd>,
+    /// The journal that must be there.
+    pub(crate) journal: Option<u64>,
+}
+
 /// Puts everything in its place and removes the journal. `name_of` says which directory a partition has; `None`: it was
-/// deleted. `note` is given how far each log reaches, and makes it durable before the journal goes, which alone tells of it: a log that
-/// is damaged below its end would else be found out by this start, and be shorter at the next. Waits for the disk, on so many threads.
+/// deleted. How far each log reaches is noted, durably, before the journal goes, which alone tells of it: a log that is damaged
+/// below its end would else be found out by this start, and be shorter at the next. Waits for the disk, on so many threads.
 ///
 /// # Errors
-/// The journal cannot be read or removed, or what is to be kept of it not be written: nothing was lost by trying.
+/// The journal is missing, damaged, cannot be read or removed, or what is to be kept of it not be written: nothing was lost by
+/// trying.
 pub(crate) fn replay(
     disk: &Arc<dyn Disk>,
     directory: &Path,
     name_of: impl Fn(TopicIdPartition) -> Option<String>,
-    note: impl FnOnce(&HashMap<TopicIdPartition, LogPoint>) -> io::Result<()>,
+    known: Known<'_>,
     threads: usize,
 ) -> Result<Replayed, DiskError> {
-    let Some(pieces) = read(disk.as_ref(), directory)? else { return Ok(Replayed::default()) };
-    let known: Vec<_> = pieces.iter().filter_map(|(id, of)| Some((*id, name_of(*id)?, of))).collect();
+    let pieces = read(disk.as_ref(), directory, known.journal)?;
+    let replayed = match &pieces {
+        Some(pieces) => put_all(disk, directory, pieces, name_of, threads)?,
+        None => Replayed::default(),
+    };
+    if let Err(error) = known.ends.raise(known.slots, &replayed.ends) {
+        tracing::warn!(%error, "how far the journal reached was not noted");
+    }
+    known.ends.note_journal(disk.as_ref(), directory, None)?;
+    if pieces.is_some() {
+        journal_file::remove(disk.as_ref(), directory)?;
+        files::sync_directory(disk.as_ref(), directory)?;
+    }
+    Ok(replayed)
+}
+
+/// Puts what can be read of a damaged journal in its place, and says how far each log is durable then. The files stay as they are.
+///
+/// # Errors
+/// The disk says no, or a piece cannot be put in its place.
+pub(crate) fn salvage(
+    disk: &Arc<dyn Disk>,
+    directory: &Path,
+    name_of: impl Fn(TopicIdPartition) -> Option<String>,
+) -> Result<HashMap<TopicIdPartition, LogPoint>, DiskError> {
+    let mut pieces = Vec::new();
+    for name in [KEPT, NAME] {
+        if let Some(file) = open(disk.as_ref(), &directory.join(name))? {
+            pieces.extend(reading::salvage(&file).map_err(DiskError::at(Operation::Read, file.path()))?);
+        }
+    }
+    let mut ends = HashMap::new();
+    for (id, segments) in sorted(pieces) {
+        if let Some(name) = name_of(id) {
+            let end = put(disk.as_ref(), &directory.join(name), id, &segments)?;
+            ends.extend(end.map(|end| (id, end)));
+        }
+    }
+    Ok(ends)
+}
+
+fn put_all(
+    disk: &Arc<dyn Disk>,
+    directory: &Path,
+    pieces: &Pieces,
+    name_of: impl Fn(TopicIdPartition) -> Option<String>,
+    threads: usize,
+) -> Result<Replayed, DiskError> {
+    let named: Vec<_> = pieces.iter().filter_map(|(id, of)| Some((*id, name_of(*id)?, of))).collect();
     let replayed = Mutex::new(Replayed::default());
-    threads::for_each(&known, threads, |(id, name, segments)| {
+    threads::for_each(&named, threads, |(id, name, segments)| {
         let result = put(disk.as_ref(), &directory.join(name), *id, segments);
         let mut replayed = replayed.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
@@ -66,12 +120,7 @@ pub(crate) fn replay(
         }
     });
     let replayed = replayed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    keep(disk.as_ref(), directory, &pieces, &replayed)?;
-    if let Err(error) = note(&replayed.ends) {
-        tracing::warn!(%error, "how far the journal reached was not noted");
-    }
-    journal_files::remove(disk.as_ref(), directory)?;
-    files::sync_directory(disk.as_ref(), directory)?;
+    keep(disk.as_ref(), directory, pieces, &replayed)?;
     Ok(replayed)
 }
 
@@ -82,68 +131,67 @@ pub(super) fn replay_one(
     id: TopicIdPartition,
     name: &str,
 ) -> Result<(), DiskError> {
-    let pieces = read(disk.as_ref(), directory)?.unwrap_or_default();
+    let pieces = read(disk.as_ref(), directory, None)?.unwrap_or_default();
     pieces.get(&id).map_or(Ok(()), |of| put(disk.as_ref(), &directory.join(name), id, of).map(drop))
 }
 
 /// Whether there is a journal with something in it.
-pub(crate) fn holds_something(disk: &dyn Disk, directory: &Path) -> Result<bool, DiskError> {
-    Ok(read(disk, directory)?.is_some_and(|pieces| !pieces.is_empty()))
+///
+/// # Errors
+/// As [`replay`].
+pub(crate) fn holds_something(
+    disk: &dyn Disk,
+    directory: &Path,
+    journal: Option<u64>,
+) -> Result<bool, DiskError> {
+    Ok(read(disk, directory, journal)?.is_some_and(|pieces| !pieces.is_empty()))
 }
 
 /// Everything that the journal holds; `None` when there is none.
-fn read(disk: &dyn Disk, directory: &Path) -> Result<Option<Pieces>, DiskError> {
-    let mut sources = Vec::new();
-    for (index, name) in [KEPT].into_iter().chain(NAMES).enumerate() {
-        let path = directory.join(name);
-        let file = match disk.open(&path, OpenMode::Read) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            file => file.map_err(DiskError::at(Operation::Open, &path))?,
-        };
-        let (first, found) = read_file(&file).map_err(DiskError::at(Operation::Read, &path))?;
-        // What was kept is older than anything else.
-        sources.push(((index > 0, first), found));
+fn read(disk: &dyn Disk, directory: &Path, journal: Option<u64>) -> Result<Option<Pieces>, DiskError> {
+    let path = directory.join(NAME);
+    let file = open(disk, &path)?;
+    let is_it = |file: &Arc<dyn File>| match journal {
+        None => Ok(true),
+        Some(wanted) => Ok(reading::mark(file.as_ref())?.is_none_or(|mark| mark == wanted)),
+    };
+    let found = file.as_ref().map_or(Ok(journal.is_none()), is_it);
+    if !found.map_err(DiskError::at(Operation::Read, &path))? {
+        let problem = "the one that was in use is not there";
+        return Err(DiskError::at(Operation::Open, &path)(io::Error::new(
+            io::ErrorKind::InvalidData,
+            problem,
+        )));
     }
-    if sources.is_empty() {
+    let kept = open(disk, &directory.join(KEPT))?;
+    if file.is_none() && kept.is_none() {
         return Ok(None);
     }
-    sources.sort_by_key(|(order, _)| *order);
-    let mut pieces = Pieces::new();
-    for piece in sources.into_iter().flat_map(|(_, found)| found) {
-        let segments = pieces.entry(piece.frame.id).or_default();
-        segments.entry(piece.frame.end.segment).or_default().push(piece);
+    let mut pieces = Vec::new();
+    // What was kept is older than anything else.
+    if let Some(kept) = kept {
+        pieces.extend(reading::read_kept(&kept).map_err(DiskError::at(Operation::Read, kept.path()))?);
     }
-    Ok(Some(pieces))
+    if let Some(file) = file {
+        pieces.extend(reading::read(&file).map_err(DiskError::at(Operation::Read, &path))?);
+    }
+    Ok(Some(sorted(pieces)))
 }
 
-/// The sequence of a file's first batch, and the pieces of all that follow each other from there.
-fn read_file(file: &Arc<dyn File>) -> io::Result<(u64, Vec<Piece>)> {
-    let (mut position, mut first, mut expected) = (0, 0, None);
-    let mut pieces = Vec::new();
-    let mut frames = Vec::new();
-    loop {
-        let mut header = [0; HEADER_SIZE];
-        let whole = read_full(file.as_ref(), &mut header, position)? == HEADER_SIZE;
-        let Some((sequence, size)) = frame::parse_header(&header).filter(|_| whole) else { break };
-        if expected.is_some_and(|expected| expected != sequence) {
-            break;
-        }
-        let begin = position + HEADER_SIZE as u64;
-        // At most a batch: its size was checked with the header.
-        frames.resize(size, 0);
-        if read_full(file.as_ref(), &mut frames, begin)? < size || !frame::verifies(&header, &frames) {
-            break;
-        }
-        frame::visit(&frames, |frame, at| {
-            pieces.push(Piece { source: Arc::clone(file), at: begin + at as u64, frame });
-        });
-        if expected.is_none() {
-            first = sequence;
-        }
-        expected = Some(sequence.wrapping_add(1));
-        position = (begin + size as u64).next_multiple_of(BLOCK);
+fn open(disk: &dyn Disk, path: &Path) -> Result<Option<Arc<dyn File>>, DiskError> {
+    match disk.open(path, OpenMode::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => file.map(Some).map_err(DiskError::at(Operation::Open, path)),
     }
-    Ok((first, pieces))
+}
+
+fn sorted(pieces: Vec<Piece>) -> Pieces {
+    let mut sorted = Pieces::new();
+    for piece in pieces {
+        let segments = sorted.entry(piece.frame.id).or_default();
+        segments.entry(piece.frame.end.segment).or_default().push(piece);
+    }
+    sorted
 }
 
 /// Writes a partition's pieces and syncs its segments. Returns the end of the last one.
@@ -215,16 +263,23 @@ fn keep(disk: &dyn Disk, directory: &Path, pieces: &Pieces, replayed: &Replayed)
         files::remove_if_there(disk, &directory.join(KEPT))?;
         return Ok(());
     }
-    let (mut file, mut sequence, mut bytes) = (Vec::new(), 0, Vec::new());
+    let (mut batches, mut sequence, mut bytes) = (Vec::new(), 0, Vec::new());
     let failed = pieces.iter().filter(|(id, _)| replayed.failed.contains_key(*id));
     for piece in failed.flat_map(|(_, segments)| segments.values().flatten()) {
         let mut frames = Vec::new();
         read_piece(piece, &mut bytes)?;
-        frame::push(&mut frames, &piece.frame, std::iter::once(bytes.as_slice()));
+        format::push(&mut frames, &piece.frame, std::iter::once(bytes.as_slice()));
         sequence += 1;
-        file.extend(frame::header(sequence, &frames));
-        file.append(&mut frames);
-        file.resize(file.len().next_multiple_of(usize::try_from(BLOCK).unwrap_or(1)), 0);
+        batches.extend(format::header(KEPT_MARK, sequence, &frames));
+        batches.append(&mut frames);
+        pad(&mut batches, BLOCK);
     }
+    let mut file = Head { mark: KEPT_MARK, half_bytes: batches.len() as u64 }.encode().to_vec();
+    pad(&mut file, HALVES_AT);
+    file.append(&mut batches);
     files::replace(disk, directory, KEPT, &file)
+}
+
+fn pad(bytes: &mut Vec<u8>, to: u64) {
+    bytes.resize(bytes.len().next_multiple_of(usize::try_from(to).unwrap_or(1)), 0);
 }

@@ -126,7 +126,9 @@ impl LocalPartition {
     /// Has the journal made.
     pub(crate) fn make_journal(&self) {
         let shared = std::sync::Arc::clone(&self.shared);
-        self.shared.admin.submit(move || shared.committer.journal.make(shared.disk.as_ref(), &shared.path));
+        self.shared.admin.submit(move || {
+            shared.committer.journal.make(shared.disk.as_ref(), &shared.path, &shared.synced_ends);
+        });
     }
 
     /// Gives back the blocks that were reserved ahead of its writes. Waits for the disk.

@@ -73,7 +73,7 @@ impl LocalPartition {
             }
             let checkpoint = inner.log.as_ref().map(PartitionLog::checkpoint);
             let boundary = inner.log.as_ref().map(PartitionLog::synced_point);
-            (RecoverLog { checkpoint, boundary, clean: false }, inner.config.clone())
+            (RecoverLog { checkpoint, boundary, ..RecoverLog::default() }, inner.config.clone())
         };
         let result = self
             .keep_log_start(from.checkpoint.as_ref())

@@ -5,7 +5,7 @@ use std::path::Path;
 use highwater_disk::{Disk, DiskError, Operation};
 use highwater_partition_log::{LogCheckpoint, LogError, LogRecovery, PartitionLog, RecoverLog};
 use highwater_store::PartitionProblem;
-use highwater_types::Offset;
+use highwater_types::{LeaderEpoch, Offset};
 use highwater_wal::WalError;
 
 use super::{LocalPartition, Mode};
@@ -198,15 +198,14 @@ impl LocalPartition {
 impl Begin {
     pub(crate) fn recover(&self) -> RecoverLog {
         let slot_start = self.slot.map_or(Offset::ZERO, |slot| slot.log_start_offset);
-        let slot_epoch = self.slot.map(|slot| slot.leader_epoch);
+        let leader_epoch = self.slot.map_or(LeaderEpoch::ZERO, |slot| slot.leader_epoch);
         let checkpoint = self.entry.as_ref().map(|entry| LogCheckpoint {
             log_start_offset: entry.log.log_start_offset.max(slot_start),
-            leader_epoch: slot_epoch
-                .map_or(entry.log.leader_epoch, |epoch| epoch.max(entry.log.leader_epoch)),
+            leader_epoch: entry.log.leader_epoch.max(leader_epoch),
             ..entry.log
         });
         let clean = self.clean && self.entry.as_ref().is_some_and(|entry| entry.clean);
-        RecoverLog { checkpoint, boundary: self.slot.map(|slot| slot.end), clean }
+        RecoverLog { checkpoint, boundary: self.slot.map(|slot| slot.end), clean, leader_epoch }
     }
 
     /// Why a missing directory is not an empty partition; `None` when it is one.

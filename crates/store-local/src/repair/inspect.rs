@@ -1,6 +1,7 @@
 //! What a data directory says of itself: format, checkpoint, synced ends, metadata, and the directories of partitions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,6 +32,10 @@ pub struct Inspection {
     /// Whether the checkpoint could be read, so that no entry means no data.
     pub(super) checkpoint_known: bool,
     pub(super) slots: HashMap<TopicIdPartition, SyncedEnd>,
+    /// The journal that must be there.
+    journal: Option<u64>,
+    /// The broker was stopped in order.
+    is_clean: bool,
     /// `None`: the metadata cannot be read, or there is none.
     pub(super) topics: Option<Vec<TopicRecord>>,
     pub(super) tombstones: BTreeSet<TopicId>,
@@ -55,6 +60,8 @@ impl Inspection {
             entries: Entries::new(),
             checkpoint_known: true,
             slots: HashMap::new(),
+            journal: None,
+            is_clean: listed.iter().any(|entry| entry.name == CLEAN_STOP),
             topics: None,
             tombstones: BTreeSet::new(),
             directories: BTreeSet::new(),
@@ -160,31 +167,37 @@ impl Inspection {
 
     fn read_synced_ends(&mut self) {
         match synced_ends::read(self.disk.as_ref(), &self.path) {
-            Ok((slots, 0)) => self.slots = slots,
-            Ok((slots, unreadable)) => {
-                self.slots = slots;
-                let problem =
-                    format!("{unreadable} slots cannot be read: what is torn is known less exactly");
-                self.found(synced_ends::NAME, Severity::Note, problem);
+            Ok(told) => {
+                (self.slots, self.journal) = (told.ends, told.journal.filter(|_| !self.is_clean));
+                if told.unreadable > 0 {
+                    let problem = format!(
+                        "{} slots cannot be read: what is torn is known less exactly",
+                        told.unreadable
+                    );
+                    self.found(synced_ends::NAME, Severity::Note, problem);
+                }
             }
             Err(error) => self.found(synced_ends::NAME, Severity::Repair, error.to_string()),
         }
     }
 
     fn read_journal(&mut self) {
-        let name = journal::NAMES[0];
-        match journal::holds_something(self.disk.as_ref(), &self.path) {
+        match journal::holds_something(self.disk.as_ref(), &self.path, self.journal) {
             Ok(false) => {}
             Ok(true) => self.found(
-                name,
+                journal::NAME,
                 Severity::Note,
                 "holds records that the next start puts into their partitions",
             ),
-            Err(error) => self.found(
-                name,
-                Severity::Person,
-                format!("{error}: it may hold records that were acknowledged"),
-            ),
+            Err(error) => {
+                let is_damaged = error.source.kind() == io::ErrorKind::InvalidData;
+                let severity = if is_damaged { Severity::Repair } else { Severity::Person };
+                let problem = format!(
+                    "{}: it may hold records that were acknowledged, and a broker refuses to start",
+                    error.source
+                );
+                self.findings.push(Finding::new(error.path, severity, problem));
+            }
         }
     }
 

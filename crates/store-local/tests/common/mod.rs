@@ -23,7 +23,7 @@ use highwater_types::{Instant, Offset, Timestamp, TopicId, TopicIdPartition};
 use highwater_wire::record::{BatchBuilder, BatchHeader, Record};
 
 /// Each partition's own file is synced.
-pub const NO_JOURNAL: JournalOptions = JournalOptions { file_bytes: 0, partitions_min: 1 };
+pub const NO_JOURNAL: JournalOptions = JournalOptions { half_bytes: 0, partitions_min: 1 };
 
 /// Where the data directory is on a simulated disk.
 pub const PATH: &str = "/data";
@@ -262,7 +262,7 @@ impl Drop for TemporaryDirectory {
 /// A store with threads on a disk.
 pub fn open_threaded(disk: Arc<dyn Disk>, path: &Path, partitions: Vec<NewPartition>) -> Arc<LocalStore> {
     let directory = DataDirectory::open(disk, path).unwrap();
-    let journal = JournalOptions { file_bytes: 1 << 20, ..JournalOptions::default() };
+    let journal = JournalOptions { half_bytes: 1 << 20, ..JournalOptions::default() };
     let options = LocalOptions { partitions, journal, ..LocalOptions::new(Clock::system()) };
     let store = LocalStore::open(directory, options).unwrap();
     block_on(store.recovered());

@@ -85,7 +85,7 @@ fn append(store: &LocalStore, partition: i32, round: u8) {
 }
 
 /// Opens the store; a journal is made for rounds of two partitions, unless it has no bytes.
-pub(super) fn open(disk: &Arc<SimDisk>, file_bytes: u64) -> Result<Arc<LocalStore>, OpenError> {
+pub(super) fn open(disk: &Arc<SimDisk>, half_bytes: u64) -> Result<Arc<LocalStore>, OpenError> {
     let directory = DataDirectory::open(Arc::clone(disk) as Arc<dyn Disk>, Path::new(PATH))?;
     let clock = Clock { instant: Arc::new(|| Instant(1_000_000_000)), timestamp: Arc::new(|| NOW) };
     let options = LocalOptions {
@@ -93,7 +93,7 @@ pub(super) fn open(disk: &Arc<SimDisk>, file_bytes: u64) -> Result<Arc<LocalStor
         sync_threads: 0,
         reader_threads: 0,
         recovery_threads: 0,
-        journal: JournalOptions { file_bytes, partitions_min: 2 },
+        journal: JournalOptions { half_bytes, partitions_min: 2 },
         ..LocalOptions::new(clock)
     };
     LocalStore::open(directory, options)
