@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -247,6 +248,10 @@ impl File for RealFile {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
+    }
+
+    fn number(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.ino())
     }
 
     fn drop_cache(&self) -> io::Result<()> {

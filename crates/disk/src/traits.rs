@@ -105,6 +105,10 @@ pub trait File: Send + Sync + fmt::Debug {
     fn allocate(&self, position: u64, size: u64) -> io::Result<()>;
     /// Length in bytes.
     fn length(&self) -> io::Result<u64>;
+    /// What a copy of the file has another of, as a rule: its inode number. 0 where files have none.
+    fn number(&self) -> io::Result<u64> {
+        Ok(0)
+    }
     /// Drops cached clean pages, so that the next read asks the device. Best effort.
     fn drop_cache(&self) -> io::Result<()>;
     /// The system's file, for `sendfile`; `None` where there is none (simulation).

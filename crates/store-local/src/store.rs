@@ -25,7 +25,7 @@ use crate::removal::{Removal, Removals};
 use crate::scrub::{Scrub, Step};
 use crate::shared::{PartitionMap, Shared};
 use crate::space::Space;
-use crate::synced_ends::{SyncedEnd, SyncedEnds};
+use crate::synced_ends::{SyncedEnd, SyncedEnds, ToldJournal};
 use crate::{DataDirectory, LocalOptions, OpenError};
 use crate::{names, threads, topics};
 
@@ -94,10 +94,15 @@ impl LocalStore {
             shared.checkpoints.set_all_unclean();
         }
         // It goes before the marker is written: what is told of it then is of another day.
-        let journal = told.journal.filter(|_| !directory.was_stopped_cleanly());
+        let journal = if directory.was_stopped_cleanly() { ToldJournal::Nothing } else { told.journal };
         let replayed = replay_journal(&shared, &options.partitions, &told.ends, journal)?;
         if options.journal.partitions_min == 0 && shared.committer.journal.is_wanted(0) {
-            shared.committer.journal.make(shared.disk.as_ref(), &shared.path, &shared.synced_ends);
+            shared.committer.journal.make(
+                shared.disk.as_ref(),
+                &shared.path,
+                &shared.synced_ends,
+                options.clock.wall(),
+            );
         }
         shared.committer.statistics.journal_replayed.add(replayed.ends.len() as u64);
         let known = Known {
@@ -381,7 +386,7 @@ fn replay_journal(
     shared: &Shared,
     partitions: &[NewPartition],
     slots: &HashMap<TopicIdPartition, SyncedEnd>,
-    journal: Option<u64>,
+    journal: ToldJournal,
 ) -> Result<Replayed, OpenError> {
     let names: HashMap<TopicIdPartition, String> = partitions
         .iter()

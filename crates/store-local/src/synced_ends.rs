@@ -15,8 +15,16 @@
 //! | 24 | synced end: offset, segment's base offset, position |
 //! | 8 | log start offset |
 //!
-//! One more slot says that there is a [`journal`](crate::journal), and which. It is durable before anything is in that, and gone
-//! before the file is: `HWSJ`, the CRC-32C of the other 60 bytes, the journal's mark (8 bytes), zeros.
+//! One more slot says that there is a [`journal`](crate::journal). It is durable before anything is in that, and gone before the
+//! journal is:
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 4 | `HWSJ` |
+//! | 4 | CRC-32C of the other 60 bytes |
+//! | 8 | when the journal was made: milliseconds since the epoch |
+//! | 8 | inode number of this file: another one says that it was copied |
+//! | | zeros |
 //!
 //! A slot that does not read back is ignored and used again.
 
@@ -28,7 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf, BufMut};
 use highwater_disk::{Disk, DiskError, File, OpenMode, Operation, write_all_at};
-use highwater_types::{LeaderEpoch, Offset, TopicId, TopicIdPartition};
+use highwater_types::{LeaderEpoch, Offset, Timestamp, TopicId, TopicIdPartition};
 use highwater_wal::LogPoint;
 
 use crate::checkpoint::{get_point, put_point};
@@ -84,16 +92,30 @@ struct Slots {
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) ends: HashMap<TopicIdPartition, SyncedEnd>,
-    /// The mark of the journal that is there.
-    pub(crate) journal: Option<u64>,
+    pub(crate) journal: ToldJournal,
     /// Slots that cannot be read.
     pub(crate) unreadable: usize,
+}
+
+/// What the file says of the journal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum ToldJournal {
+    #[default]
+    Nothing,
+    /// It must be there, not older than this.
+    There(Timestamp),
+    /// The directory is a copy, perhaps of one in use, whose files were not copied at the same moment.
+    Copied,
 }
 
 /// What one slot holds.
 enum Slot {
     End(TopicIdPartition, SyncedEnd),
-    Journal(u64),
+    Journal {
+        made: Timestamp,
+        /// Number of the file in which the slot was written.
+        number: u64,
+    },
     Free,
     Unreadable,
 }
@@ -113,6 +135,7 @@ impl SyncedEnds {
         file.drop_cache().map_err(DiskError::at(Operation::Read, &path))?;
         let mut slots = Slots::default();
         let mut told = Told::default();
+        let file_number = file.number().map_err(DiskError::at(Operation::Read, &path))?;
         read_slots(file.as_ref(), |number, slot| {
             slots.next = number + 1;
             match slot {
@@ -120,8 +143,8 @@ impl SyncedEnds {
                     told.ends.insert(id, end);
                     slots.of.insert(id, number);
                 }
-                Slot::Journal(mark) if told.journal.is_none() => {
-                    told.journal = Some(mark);
+                Slot::Journal { made, number: of } if slots.journal.is_none() => {
+                    told.journal = ToldJournal::of(made, of == file_number);
                     slots.journal = Some(number);
                 }
                 _ => slots.free.push(number),
@@ -131,17 +154,19 @@ impl SyncedEnds {
         Ok((Self { file, slots: Mutex::new(slots), unsynced: AtomicBool::new(false) }, told))
     }
 
-    /// Notes which journal there is now, or that there is none; durable when it returns. Waits for the disk.
+    /// Notes when the journal was made that there is now, or that there is none; durable when it returns. Waits for the disk.
     pub(crate) fn note_journal(
         &self,
         disk: &dyn Disk,
         directory: &Path,
-        mark: Option<u64>,
+        made: Option<Timestamp>,
     ) -> Result<(), DiskError> {
-        let bytes = mark.map_or([0; SLOT_SIZE], encode_journal);
+        let path = directory.join(NAME);
+        let number = self.file.number().map_err(DiskError::at(Operation::Read, &path))?;
+        let bytes = made.map_or([0; SLOT_SIZE], |made| encode_journal(made, number));
         let slot = {
             let mut slots = self.lock();
-            match (slots.journal, mark) {
+            match (slots.journal, made) {
                 (None, None) => return Ok(()),
                 (Some(slot), _) => slot,
                 (None, Some(_)) => {
@@ -151,7 +176,6 @@ impl SyncedEnds {
                 }
             }
         };
-        let path = directory.join(NAME);
         self.write_slot(slot, &bytes).map_err(DiskError::at(Operation::Write, &path))?;
         self.file.sync_data().map_err(DiskError::at(Operation::Sync, &path))?;
         // The file may be as new as the journal.
@@ -220,9 +244,10 @@ pub(crate) fn read(disk: &dyn Disk, directory: &Path) -> Result<Told, DiskError>
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(told),
         file => file.map_err(DiskError::at(Operation::Open, &path))?,
     };
+    let file_number = file.number().map_err(DiskError::at(Operation::Read, &path))?;
     read_slots(file.as_ref(), |_, slot| match slot {
         Slot::End(id, end) => drop(told.ends.entry(id).or_insert(end)),
-        Slot::Journal(mark) => told.journal = told.journal.or(Some(mark)),
+        Slot::Journal { made, number } => told.journal = ToldJournal::of(made, number == file_number),
         Slot::Free => {}
         Slot::Unreadable => told.unreadable += 1,
     })
@@ -266,13 +291,19 @@ fn read_slots(file: &dyn File, mut visit: impl FnMut(u64, Slot)) -> io::Result<(
     Ok(())
 }
 
+impl ToldJournal {
+    fn of(made: Timestamp, is_original: bool) -> Self {
+        if is_original { Self::There(made) } else { Self::Copied }
+    }
+}
+
 impl Slot {
     fn of(bytes: &[u8; SLOT_SIZE]) -> Self {
         if let Some((id, end)) = decode(bytes) {
             return Self::End(id, end);
         }
         match decode_journal(bytes) {
-            Some(mark) => Self::Journal(mark),
+            Some((made, number)) => Self::Journal { made, number },
             None if bytes.iter().all(|byte| *byte == 0) => Self::Free,
             None => Self::Unreadable,
         }
@@ -290,9 +321,11 @@ fn encode(id: TopicIdPartition, end: &SyncedEnd) -> [u8; SLOT_SIZE] {
     seal(MAGIC, &body)
 }
 
-fn encode_journal(mark: u64) -> [u8; SLOT_SIZE] {
+fn encode_journal(made: Timestamp, number: u64) -> [u8; SLOT_SIZE] {
     let mut body = [0; SLOT_SIZE - 8];
-    body.as_mut_slice().put_u64_le(mark);
+    let mut out = body.as_mut_slice();
+    out.put_i64_le(made.0);
+    out.put_u64_le(number);
     seal(JOURNAL_MAGIC, &body)
 }
 
@@ -317,8 +350,9 @@ fn decode(slot: &[u8; SLOT_SIZE]) -> Option<(TopicIdPartition, SyncedEnd)> {
     Some((id, SyncedEnd { end, leader_epoch, log_start_offset }))
 }
 
-fn decode_journal(slot: &[u8; SLOT_SIZE]) -> Option<u64> {
-    unseal(JOURNAL_MAGIC, slot)?.try_get_u64_le().ok()
+fn decode_journal(slot: &[u8; SLOT_SIZE]) -> Option<(Timestamp, u64)> {
+    let mut body = unseal(JOURNAL_MAGIC, slot)?;
+    Some((Timestamp(body.try_get_i64_le().ok()?), body.try_get_u64_le().ok()?))
 }
 
 /// What a slot of this kind says, if its checksum is right.
@@ -399,19 +433,24 @@ mod tests {
         let disk = SimDisk::new(1);
         let root = Path::new("/");
         let told = |disk: &SimDisk| read(disk, root).unwrap();
+        let there = |made| ToldJournal::There(Timestamp(made));
         let (ends, _) = open(&disk);
         ends.write(id(1), &end(10)).unwrap();
-        ends.note_journal(disk.as_ref(), root, Some(7)).unwrap();
+        ends.note_journal(disk.as_ref(), root, Some(Timestamp(7))).unwrap();
         let lost = disk.power_loss(1);
-        assert_eq!(told(&lost).journal, Some(7), "durably");
+        assert_eq!(told(&lost).journal, there(7), "durably");
         let (ends, noted) = SyncedEnds::open(lost.as_ref(), root, |_| true).unwrap();
-        assert_eq!(noted.journal, Some(7));
-        ends.note_journal(lost.as_ref(), root, Some(8)).unwrap();
-        assert_eq!((told(&lost).journal, told(&lost).ends.len()), (Some(8), 1));
+        assert_eq!(noted.journal, there(7));
+        ends.note_journal(lost.as_ref(), root, Some(Timestamp(8))).unwrap();
+        assert_eq!((told(&lost).journal, told(&lost).ends.len()), (there(8), 1));
         ends.note_journal(lost.as_ref(), root, None).unwrap();
-        assert_eq!((told(&lost).journal, told(&lost).unreadable), (None, 0));
-        ends.note_journal(lost.as_ref(), root, Some(0)).unwrap();
-        assert_eq!(told(&lost).journal, Some(0));
+        assert_eq!((told(&lost).journal, told(&lost).unreadable), (ToldJournal::Nothing, 0));
+        ends.note_journal(lost.as_ref(), root, Some(Timestamp(0))).unwrap();
+        assert_eq!(told(&lost).journal, there(0));
+        let copied = Slot::of(&encode_journal(Timestamp(7), 1));
+        assert!(matches!(copied, Slot::Journal { number: 1, .. }));
+        ends.write_slot(9, &encode_journal(Timestamp(7), 1)).unwrap();
+        assert_eq!(told(&lost).journal, ToldJournal::Copied);
     }
 
     #[test]

@@ -13,16 +13,18 @@
 
 mod common;
 
+use std::io::IoSlice;
 use std::path::Path;
 use std::sync::Arc;
 
 use common::{Driven, PATH, append, batch, id, new_partition, open_with};
 use highwater_disk::sim::{Fault, SimDisk};
-use highwater_disk::{Disk, OpenMode, Operation};
+use highwater_disk::{Disk, OpenMode, Operation, write_all_at};
 use highwater_store::{Acknowledgement, LogStore, NewPartition, PartitionState};
 use highwater_store_local::JournalOptions;
 use highwater_store_local::repair::{Inspection, Repair, Severity};
 use highwater_types::Timestamp;
+use highwater_wire::record::crc32c;
 
 const COUNT: i32 = 4;
 const DURABLE: Acknowledgement = Acknowledgement::Durable;
@@ -407,14 +409,49 @@ fn a_journal_that_is_missing_or_another_one_is_told() {
     disk.remove_file(&path("journal")).unwrap();
     assert_eq!(repaired(&disk, "journal").iter().min(), Some(&1));
 
-    let yesterday = lost(15, 2);
-    let file = yesterday.open(&path("journal"), OpenMode::Read).unwrap();
+    let disk = lost(15, 3);
+    tell(&disk, |made| (made + 1, 0));
+    assert!(refusal(&disk).contains("is not there"), "it is older than the one that was in use");
+    repaired(&disk, "journal");
+    // Yesterday's synced ends tell of an older one.
+    let disk = lost(16, 3);
+    tell(&disk, |made| (made - 1, 0));
+    assert_eq!(records(&open(&disk)), [5; COUNT as usize]);
+}
+
+/// Changes what the synced ends say of the journal, as `docs/formats.md` has it: when it was made, and in a file of which number.
+fn tell(disk: &SimDisk, change: impl Fn(i64) -> (i64, u64)) {
+    let file = disk.open(&path("synced-ends"), OpenMode::ReadWrite).unwrap();
     let mut bytes = vec![0; file.length().unwrap() as usize];
     file.read_at(&mut bytes, 0).unwrap();
-    let disk = lost(16, 3);
-    let file = disk.open(&path("journal"), OpenMode::ReadWrite).unwrap();
-    highwater_disk::write_all_at(file.as_ref(), &mut [std::io::IoSlice::new(&bytes)], 0).unwrap();
-    repaired(&disk, "journal");
+    let slot = bytes.chunks(64).position(|slot| slot.starts_with(b"HWSJ")).unwrap();
+    let made = i64::from_le_bytes(bytes[slot * 64 + 8..][..8].try_into().unwrap());
+    let (made, number) = change(made);
+    let body = [&made.to_le_bytes()[..], &number.to_le_bytes(), &[0; 40]].concat();
+    let checksum = crc32c(&[b"HWSJ", &body[..]].concat());
+    let changed = [b"HWSJ", &checksum.to_le_bytes()[..], &body].concat();
+    write_all_at(file.as_ref(), &mut [IoSlice::new(&changed)], slot as u64 * 64).unwrap();
+}
+
+/// Files that were copied one after the other while they were written do not fit together, and hold everything in the segments.
+#[test]
+fn of_a_copied_journal_what_can_be_read_is_used() {
+    for damage in 0..4 {
+        let disk = SimDisk::new(18);
+        let driven = ready(&disk);
+        (2..8).for_each(|tag| round(&driven, tag));
+        drop(driven);
+        let disk = disk.kill();
+        tell(&disk, |made| (made, 7));
+        match damage {
+            0 => drop(disk.flip_bit(&path("journal"), HEAD + BLOCK + 40)),
+            1 => drop(disk.flip_bit(&path("journal"), 2 * BLOCK + 40)),
+            2 => drop(disk.remove_file(&path("journal"))),
+            _ => disk.open(&path("journal"), OpenMode::ReadWrite).unwrap().set_length(HEAD + BLOCK).unwrap(),
+        }
+        assert_eq!(findings(&disk), Vec::<String>::new());
+        assert_eq!(records(&open(&disk)), [8; COUNT as usize], "{damage}");
+    }
 }
 
 #[test]

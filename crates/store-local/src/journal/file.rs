@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use highwater_disk::{Disk, DiskError, File, OpenMode, Operation, write_all_at};
-use highwater_types::{Offset, TopicIdPartition};
+use highwater_types::{Offset, Timestamp, TopicIdPartition};
 
 use super::format::{self, BLOCK, HEADER_SIZE, Head, Turn};
 use crate::files;
@@ -47,14 +47,19 @@ pub(super) struct JournalFile {
 impl JournalFile {
     /// Makes the file, durably. It is full of zeros: a sync of what is written over them need not tell the file system's journal
     /// anything.
-    pub(super) fn make(disk: &dyn Disk, directory: &Path, half_bytes: u64) -> Result<Self, DiskError> {
+    pub(super) fn make(
+        disk: &dyn Disk,
+        directory: &Path,
+        half_bytes: u64,
+        made: Timestamp,
+    ) -> Result<Self, DiskError> {
         let mut mark = [0; 8];
         let path = directory.join(NAME);
         getrandom::fill(&mut mark)
             .map_err(io::Error::other)
             .map_err(DiskError::at(Operation::Write, &path))?;
         let half_bytes = half_bytes.next_multiple_of(BLOCK);
-        let head = Head { mark: u64::from_le_bytes(mark), half_bytes };
+        let head = Head { mark: u64::from_le_bytes(mark), made, half_bytes };
         let turn = Turn { number: 0, first: 1, before: 1 };
         // With its name it has its header: what has none was not just being made.
         let temporary = directory.join(format!("{NAME}.tmp"));
@@ -72,9 +77,9 @@ impl JournalFile {
         Ok(Self { file, path, head, turn, position, sequence: 1, holds: Default::default(), failed: false })
     }
 
-    /// What tells this journal from any other.
-    pub(super) fn mark(&self) -> u64 {
-        self.head.mark
+    /// When it was made.
+    pub(super) fn made(&self) -> Timestamp {
+        self.head.made
     }
 
     /// Writes a batch and makes it durable. After a failure there is no room for any other. Waits for the disk.
@@ -173,7 +178,8 @@ mod tests {
             let disk = SimDisk::new(1);
             let directory = Path::new("/data");
             disk.create_directory(directory).expect("made");
-            let mut journal = JournalFile::make(disk.as_ref(), directory, 1 << 16).expect("made");
+            let mut journal =
+                JournalFile::make(disk.as_ref(), directory, 1 << 16, Timestamp(1)).expect("made");
             assert!(matches!(journal.write(&[1; 100], &[]), Ok(Written::Durable(_))));
             disk.fail_next(operation, NAME, Fault::Io);
             assert!(journal.write(&[2; 100], &[]).is_err());

@@ -8,6 +8,7 @@
 //! | 4 | `HWJ2` |
 //! | 4 | CRC-32C |
 //! | 8 | mark: a random number, which no client knows. What a client sent can so not be taken for anything of the journal's own |
+//! | 8 | when it was made: milliseconds since the epoch |
 //! | 8 | size of each half, in bytes: a multiple of [`BLOCK`] |
 //!
 //! | bytes | of a turn: durable before the half's first batch is written; half 0 has the even ones |
@@ -42,7 +43,7 @@
 //! | | the piece, as it stands in the segment |
 
 use bytes::{Buf, BufMut};
-use highwater_types::{Position, TopicId, TopicIdPartition};
+use highwater_types::{Position, Timestamp, TopicId, TopicIdPartition};
 use highwater_wal::LogPoint;
 
 use crate::checkpoint::{get_point, put_point};
@@ -57,7 +58,7 @@ pub(super) const FRAME_SIZE: usize = 48;
 pub(super) const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Where the halves begin.
 pub(super) const HALVES_AT: u64 = 3 * BLOCK;
-const HEAD_SIZE: usize = 24;
+const HEAD_SIZE: usize = 32;
 const TURN_SIZE: usize = 40;
 const HEAD_MAGIC: [u8; 4] = *b"HWJ2";
 const TURN_MAGIC: [u8; 4] = *b"HWJT";
@@ -67,6 +68,7 @@ const BATCH_MAGIC: [u8; 4] = *b"HWJB";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) mark: u64,
+    pub(super) made: Timestamp,
     /// Size of each half in bytes.
     pub(super) half_bytes: u64,
 }
@@ -114,6 +116,7 @@ impl Head {
         out.put_slice(&HEAD_MAGIC);
         out.put_u32_le(0);
         out.put_u64_le(self.mark);
+        out.put_i64_le(self.made.0);
         out.put_u64_le(self.half_bytes);
         put_checksum(&mut bytes, &[]);
         bytes
@@ -123,8 +126,10 @@ impl Head {
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.get(..HEAD_SIZE).filter(|bytes| has_checksum(bytes, &[]))?;
         let mut rest = bytes.strip_prefix(&HEAD_MAGIC)?.get(4..)?;
-        let (mark, half_bytes) = (rest.try_get_u64_le().ok()?, rest.try_get_u64_le().ok()?);
-        half_bytes.is_multiple_of(BLOCK).then_some(Self { mark, half_bytes })
+        let mark = rest.try_get_u64_le().ok()?;
+        let made = Timestamp(rest.try_get_i64_le().ok()?);
+        let half_bytes = rest.try_get_u64_le().ok().filter(|size| size.is_multiple_of(BLOCK))?;
+        Some(Self { mark, made, half_bytes })
     }
 
     /// Size of the whole file in bytes.
@@ -250,7 +255,7 @@ mod tests {
 
     #[test]
     fn headers_and_turns_read_back_and_any_damage_makes_them_unreadable() {
-        let head = Head { mark: MARK, half_bytes: 3 * BLOCK };
+        let head = Head { mark: MARK, made: Timestamp(9), half_bytes: 3 * BLOCK };
         let turn = Turn { number: 5, first: 70, before: 40 };
         let (head_bytes, turn_bytes) = (head.encode(), turn.encode(MARK));
         assert_eq!(Head::decode(&head_bytes), Some(head));

@@ -29,7 +29,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use highwater_disk::{Disk, DiskError};
 use highwater_partition_log::WriteJob;
 use highwater_store::StoreStatistics;
-use highwater_types::{Offset, TopicIdPartition};
+use highwater_types::{Offset, Timestamp, TopicIdPartition};
 use highwater_wal::LogPoint;
 
 use crate::partition::LocalPartition;
@@ -241,12 +241,12 @@ impl Journal {
     }
 
     /// Makes the file. Waits for the disk.
-    pub(crate) fn make(&self, disk: &dyn Disk, directory: &Path, ends: &SyncedEnds) {
+    pub(crate) fn make(&self, disk: &dyn Disk, directory: &Path, ends: &SyncedEnds, now: Timestamp) {
         let size = self.options.half_bytes.saturating_mul(2);
         let room = disk.free_bytes(directory).is_ok_and(|free| free / SPACE_ONE_IN >= size);
         let make = || {
-            let made = JournalFile::make(disk, directory, self.options.half_bytes)?;
-            ends.note_journal(disk, directory, Some(made.mark()))?;
+            let made = JournalFile::make(disk, directory, self.options.half_bytes, now)?;
+            ends.note_journal(disk, directory, Some(made.made()))?;
             Ok::<_, DiskError>(made)
         };
         let phase = match room.then(make).transpose() {

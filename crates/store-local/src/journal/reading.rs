@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use highwater_disk::File;
+use highwater_types::Timestamp;
 
 use super::format::{self, BLOCK, Frame, HEADER_SIZE, Head, Turn};
 use crate::files::read_full;
@@ -52,9 +53,9 @@ struct Batch {
     next: u64,
 }
 
-/// The mark of a journal, if its header can be read.
-pub(super) fn mark(file: &dyn File) -> io::Result<Option<u64>> {
-    Ok(read_head(file)?.map(|head| head.mark))
+/// When a journal was made, if its header can be read.
+pub(super) fn made(file: &dyn File) -> io::Result<Option<Timestamp>> {
+    Ok(read_head(file)?.map(|head| head.made))
 }
 
 /// Everything in the journal, the oldest first.

@@ -10,14 +10,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use highwater_disk::{Disk, DiskError, File, OpenMode, Operation, write_all_at};
-use highwater_types::{Offset, TopicIdPartition};
+use highwater_types::{Offset, Timestamp, TopicIdPartition};
 use highwater_wal::LogPoint;
 
 use super::file::{self as journal_file, NAME};
 use super::format::{self, BLOCK, HALVES_AT, Head};
 use super::reading::{self, Piece};
 use crate::files::read_full;
-use crate::synced_ends::{SyncedEnd, SyncedEnds};
+use crate::synced_ends::{SyncedEnd, SyncedEnds, ToldJournal};
 use crate::{files, layout, threads};
 
 /// What could not be put in its place.
@@ -43,8 +43,7 @@ pub(crate) struct Known<'a> {
     pub(crate) ends: &'a SyncedEnds,
     /// What `ends` says.
     pub(crate) slots: &'a HashMap<TopicIdPartition, SyncedEnd>,
-    /// The journal that must be there.
-    pub(crate) journal: Option<u64>,
+    pub(crate) journal: ToldJournal,
 }
 
 /// Puts everything in its place and removes the journal. `name_of` says which directory a partition has; `None`: it was
@@ -88,8 +87,12 @@ pub(crate) fn salvage(
 ) -> Result<HashMap<TopicIdPartition, LogPoint>, DiskError> {
     let mut pieces = Vec::new();
     for name in [KEPT, NAME] {
-        if let Some(file) = open(disk.as_ref(), &directory.join(name))? {
-            pieces.extend(reading::salvage(&file).map_err(DiskError::at(Operation::Read, file.path()))?);
+        let path = directory.join(name);
+        let read = open(disk.as_ref(), &path)
+            .and_then(|file| file.map_or(Ok(Vec::new()), |file| salvage_file(&file)));
+        match read {
+            Err(error) if error.source.kind() == io::ErrorKind::IsADirectory => {}
+            read => pieces.extend(read?),
         }
     }
     let mut ends = HashMap::new();
@@ -100,6 +103,10 @@ pub(crate) fn salvage(
         }
     }
     Ok(ends)
+}
+
+fn salvage_file(file: &Arc<dyn File>) -> Result<Vec<Piece>, DiskError> {
+    reading::salvage(file).map_err(DiskError::at(Operation::Read, file.path()))
 }
 
 fn put_all(
@@ -131,7 +138,7 @@ pub(super) fn replay_one(
     id: TopicIdPartition,
     name: &str,
 ) -> Result<(), DiskError> {
-    let pieces = read(disk.as_ref(), directory, None)?.unwrap_or_default();
+    let pieces = read(disk.as_ref(), directory, ToldJournal::Nothing)?.unwrap_or_default();
     pieces.get(&id).map_or(Ok(()), |of| put(disk.as_ref(), &directory.join(name), id, of).map(drop))
 }
 
@@ -142,28 +149,27 @@ pub(super) fn replay_one(
 pub(crate) fn holds_something(
     disk: &dyn Disk,
     directory: &Path,
-    journal: Option<u64>,
+    told: ToldJournal,
 ) -> Result<bool, DiskError> {
-    Ok(read(disk, directory, journal)?.is_some_and(|pieces| !pieces.is_empty()))
+    Ok(read(disk, directory, told)?.is_some_and(|pieces| !pieces.is_empty()))
 }
 
 /// Everything that the journal holds; `None` when there is none.
-fn read(disk: &dyn Disk, directory: &Path, journal: Option<u64>) -> Result<Option<Pieces>, DiskError> {
+fn read(disk: &dyn Disk, directory: &Path, told: ToldJournal) -> Result<Option<Pieces>, DiskError> {
     let path = directory.join(NAME);
-    let file = open(disk, &path)?;
-    let is_it = |file: &Arc<dyn File>| match journal {
-        None => Ok(true),
-        Some(wanted) => Ok(reading::mark(file.as_ref())?.is_none_or(|mark| mark == wanted)),
-    };
-    let found = file.as_ref().map_or(Ok(journal.is_none()), is_it);
-    if !found.map_err(DiskError::at(Operation::Read, &path))? {
-        let problem = "the one that was in use is not there";
-        return Err(DiskError::at(Operation::Open, &path)(io::Error::new(
-            io::ErrorKind::InvalidData,
-            problem,
-        )));
+    let (file, kept) = (open(disk, &path)?, open(disk, &directory.join(KEPT))?);
+    if let ToldJournal::There(at_least) = told {
+        let made = file.as_ref().map(|file| reading::made(file.as_ref()));
+        let made = made.transpose().map_err(DiskError::at(Operation::Read, &path))?;
+        // One whose header cannot be read is damaged.
+        if made.is_none_or(|made| made.is_some_and(|made| made < at_least)) {
+            let problem = "the journal that was in use is not there";
+            return Err(DiskError::at(Operation::Open, &path)(io::Error::new(
+                io::ErrorKind::InvalidData,
+                problem,
+            )));
+        }
     }
-    let kept = open(disk, &directory.join(KEPT))?;
     if file.is_none() && kept.is_none() {
         return Ok(None);
     }
@@ -173,7 +179,15 @@ fn read(disk: &dyn Disk, directory: &Path, journal: Option<u64>) -> Result<Optio
         pieces.extend(reading::read_kept(&kept).map_err(DiskError::at(Operation::Read, kept.path()))?);
     }
     if let Some(file) = file {
-        pieces.extend(reading::read(&file).map_err(DiskError::at(Operation::Read, &path))?);
+        let read = reading::read(&file).or_else(|error| match error.kind() {
+            // It was written while it was copied, and so were the segments, which have everything.
+            io::ErrorKind::InvalidData if told == ToldJournal::Copied => {
+                tracing::warn!(path = %path.display(), %error, "of a journal that was copied only a part can be read");
+                reading::salvage(&file)
+            }
+            _ => Err(error),
+        });
+        pieces.extend(read.map_err(DiskError::at(Operation::Read, &path))?);
     }
     Ok(Some(sorted(pieces)))
 }
@@ -274,7 +288,8 @@ fn keep(disk: &dyn Disk, directory: &Path, pieces: &Pieces, replayed: &Replayed)
         batches.append(&mut frames);
         pad(&mut batches, BLOCK);
     }
-    let mut file = Head { mark: KEPT_MARK, half_bytes: batches.len() as u64 }.encode().to_vec();
+    let mut file =
+        Head { mark: KEPT_MARK, made: Timestamp(0), half_bytes: batches.len() as u64 }.encode().to_vec();
     pad(&mut file, HALVES_AT);
     file.append(&mut batches);
     files::replace(disk, directory, KEPT, &file)

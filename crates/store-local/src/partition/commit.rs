@@ -127,7 +127,8 @@ impl LocalPartition {
     pub(crate) fn make_journal(&self) {
         let shared = std::sync::Arc::clone(&self.shared);
         self.shared.admin.submit(move || {
-            shared.committer.journal.make(shared.disk.as_ref(), &shared.path, &shared.synced_ends);
+            let now = shared.clock.wall();
+            shared.committer.journal.make(shared.disk.as_ref(), &shared.path, &shared.synced_ends, now);
         });
     }
 

@@ -96,7 +96,8 @@ fn is_journal(finding: &Finding) -> bool {
 /// Puts what the journal holds into the logs, before anything is cut or copied there.
 fn settle_journal(disk: &Arc<dyn Disk>, path: &Path, found: &Inspection) -> Result<Vec<Done>, OpenError> {
     let is_damaged = repairs(found).any(is_journal);
-    if !is_damaged && !journal::holds_something(disk.as_ref(), path, None)? {
+    let (ends, told) = SyncedEnds::open(disk.as_ref(), path, |_| true)?;
+    if !is_damaged && !journal::holds_something(disk.as_ref(), path, told.journal)? {
         return Ok(Vec::new());
     }
     let mut names = HashMap::new();
@@ -108,11 +109,10 @@ fn settle_journal(disk: &Arc<dyn Disk>, path: &Path, found: &Inspection) -> Resu
         }
     }
     let name_of = |id| names.get(&id).cloned();
-    let (ends, told) = SyncedEnds::open(disk.as_ref(), path, |_| true)?;
     if is_damaged {
         return salvage_journal(disk, path, name_of, &ends, &told.ends);
     }
-    let known = journal::Known { ends: &ends, slots: &told.ends, journal: None };
+    let known = journal::Known { ends: &ends, slots: &told.ends, journal: told.journal };
     let replayed = journal::replay(disk, path, name_of, known, 1)?;
     let what = match replayed.failed.len() {
         0 => "its records were put into their partitions".to_owned(),

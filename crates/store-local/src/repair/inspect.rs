@@ -15,7 +15,7 @@ use crate::checkpoint::{self, CHECKPOINT, Entries, Found};
 use crate::directory::{CLEAN_STOP, FORMAT, LOCK, check_format, is_locked};
 use crate::meta::look;
 use crate::names::{self, Named};
-use crate::synced_ends::{self, SyncedEnd};
+use crate::synced_ends::{self, SyncedEnd, ToldJournal};
 use crate::{OpenError, journal, unmade};
 
 /// Name of the metadata's file in the data directory.
@@ -33,7 +33,7 @@ pub struct Inspection {
     pub(super) checkpoint_known: bool,
     pub(super) slots: HashMap<TopicIdPartition, SyncedEnd>,
     /// The journal that must be there.
-    journal: Option<u64>,
+    journal: ToldJournal,
     /// The broker was stopped in order.
     is_clean: bool,
     /// `None`: the metadata cannot be read, or there is none.
@@ -60,7 +60,7 @@ impl Inspection {
             entries: Entries::new(),
             checkpoint_known: true,
             slots: HashMap::new(),
-            journal: None,
+            journal: ToldJournal::Nothing,
             is_clean: listed.iter().any(|entry| entry.name == CLEAN_STOP),
             topics: None,
             tombstones: BTreeSet::new(),
@@ -168,7 +168,10 @@ impl Inspection {
     fn read_synced_ends(&mut self) {
         match synced_ends::read(self.disk.as_ref(), &self.path) {
             Ok(told) => {
-                (self.slots, self.journal) = (told.ends, told.journal.filter(|_| !self.is_clean));
+                self.slots = told.ends;
+                if !self.is_clean {
+                    self.journal = told.journal;
+                }
                 if told.unreadable > 0 {
                     let problem = format!(
                         "{} slots cannot be read: what is torn is known less exactly",
@@ -190,7 +193,8 @@ impl Inspection {
                 "holds records that the next start puts into their partitions",
             ),
             Err(error) => {
-                let is_damaged = error.source.kind() == io::ErrorKind::InvalidData;
+                let kind = error.source.kind();
+                let is_damaged = matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory);
                 let severity = if is_damaged { Severity::Repair } else { Severity::Person };
                 let problem = format!(
                     "{}: it may hold records that were acknowledged, and a broker refuses to start",
