@@ -6,6 +6,7 @@ use std::sync::Arc;
 use highwater_store::meta::{ClusterRecord, GroupRecord, OffsetRecord, TopicRecord};
 use highwater_store::{LogStore, MetaRecord, MetaStore, Partition};
 use highwater_types::{TopicId, TopicIdPartition};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -49,6 +50,8 @@ pub(crate) struct Broker {
     pub(crate) meta: Arc<dyn MetaStore>,
     /// The time.
     pub(crate) clock: Clock,
+    /// Turns true when it stops: what waits for records is answered then.
+    pub(crate) stopping: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for Broker {
@@ -154,7 +157,14 @@ impl Broker {
             metrics,
             meta,
             clock,
+            stopping: watch::Sender::new(false),
         }
+    }
+
+    /// Has everything answered that waits for something to happen, members or records, now and from now on.
+    pub(crate) fn stop_waiting(&self) {
+        self.groups.stop();
+        self.stopping.send_replace(true);
     }
 
     /// A partition of a topic, if this broker leads it. On one node it leads all of them: nothing else may assume so.

@@ -52,8 +52,14 @@ pub(crate) async fn run(
     let answers = Budget::new(bound("queued.max.response.bytes"));
     let deadline = Duration::from_millis(broker.settings.count("shutdown.timeout.ms"));
     broker.metrics.watch_budget(requests.clone());
-    let groups = Arc::clone(&broker.groups);
-    let shared = Shared { broker, requests, answers, turns: Turns::new(), readers, log: RateLimited::new() };
+    let shared = Shared {
+        broker: Arc::clone(&broker),
+        requests,
+        answers,
+        turns: Turns::new(),
+        readers,
+        log: RateLimited::new(),
+    };
     let descriptors = getrlimit(Resource::Nofile).current;
     let server = Arc::new(Server { shared, connections: Arc::default(), seats, descriptors });
     let mut accepting = JoinSet::new();
@@ -62,7 +68,7 @@ pub(crate) async fn run(
     }
     // Only ends when told to: the sender lives as long as the process.
     let _ = stop.wait_for(|stop| *stop).await;
-    groups.stop();
+    broker.stop_waiting();
     let drain = async { while accepting.join_next().await.is_some() {} };
     if tokio::time::timeout(deadline, drain).await.is_err() {
         tracing::warn!("connections were closed with replies due: they took longer than shutdown.timeout.ms");

@@ -12,6 +12,7 @@ mod support;
 
 use std::io::Write;
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 use highwater_wire::Records;
 use highwater_wire::messages::*;
@@ -53,6 +54,28 @@ fn cluster_id_and_topics_survive_a_clean_stop_and_a_kill() {
     let broker = Broker::start(directory.path(), &[]);
     assert_eq!(cluster(&mut broker.connect()), before);
     assert_eq!(create(&mut broker.connect(), "a", 3), 36);
+}
+
+#[test]
+fn a_stop_answers_fetches_that_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = Broker::start(directory.path(), &[]);
+    let mut client = broker.connect();
+    assert_eq!(create(&mut client, "t", 1), 0);
+    // The answer to the first comes when both were taken up.
+    client.send(0, &ApiVersionsRequest::default());
+    let asked = fetch_request::FetchPartition { partition_max_bytes: 1, ..Default::default() };
+    let topic =
+        fetch_request::FetchTopic { topic: "t".into(), partitions: vec![asked], ..Default::default() };
+    let wait =
+        FetchRequest { max_wait_ms: i32::MAX, min_bytes: 1, topics: vec![topic], ..Default::default() };
+    client.send(11, &wait);
+    assert!(client.receive::<ApiVersionsRequest>(0).is_some());
+    let began = Instant::now();
+    let stopped = std::thread::spawn(|| broker.stop());
+    assert_eq!(client.receive::<FetchRequest>(11).unwrap().error_code, 0);
+    assert!(stopped.join().unwrap().success());
+    assert!(began.elapsed() < Duration::from_secs(9), "less than shutdown.timeout.ms");
 }
 
 #[test]

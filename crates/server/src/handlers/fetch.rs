@@ -149,6 +149,7 @@ impl Fetch {
         let mut session = session.lock().await;
         context.apply(&mut session);
         let watch = session.watch_set();
+        let mut stopping = self.broker.stopping.subscribe();
         loop {
             session.note_changes(watch.take());
             self.look(&mut session, context.full).await;
@@ -156,13 +157,15 @@ impl Fetch {
                 break;
             }
             self.look_again_later(&mut session);
-            match tokio::time::timeout_at(self.limits.deadline, watch.changed()).await {
-                Ok(changed) => session.note_changes(changed),
-                Err(_) => {
-                    self.look(&mut session, context.full).await;
-                    break;
-                }
-            }
+            let changed = tokio::select! {
+                changed = tokio::time::timeout_at(self.limits.deadline, watch.changed()) => changed.ok(),
+                _ = stopping.wait_for(|stopping| *stopping) => None,
+            };
+            let Some(changed) = changed else {
+                self.look(&mut session, context.full).await;
+                break;
+            };
+            session.note_changes(changed);
         }
         let how = (context.session_id, context.full);
         answer::build(self.found, &mut session, how, self.limits.isolation)

@@ -49,7 +49,7 @@ impl Broker {
     pub(crate) fn connect(&self) -> Client {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Client { stream, correlation_id: 0 }
+        Client { stream, correlation_id: 0, answered: 0 }
     }
 
     /// How many file descriptors it has open.
@@ -89,7 +89,10 @@ pub(crate) fn refused(mut command: Command) -> String {
 /// One connection.
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
+    /// Of the request that was sent last.
     correlation_id: i32,
+    /// Of the one that was answered last.
+    answered: i32,
 }
 
 impl Client {
@@ -106,14 +109,15 @@ impl Client {
         self.stream.write_all(&frame.read().unwrap()).unwrap();
     }
 
-    /// The next answer, which must be to the last request; `None` when the connection is closed.
+    /// The next answer, to the first request that has none; `None` when the connection is closed.
     pub(crate) fn receive<R: Request>(&mut self, version: i16) -> Option<R::Response> {
         let mut prefix = [0; 4];
         self.stream.read_exact(&mut prefix).ok()?;
         let mut body = vec![0; usize::try_from(i32::from_be_bytes(prefix)).unwrap()];
         self.stream.read_exact(&mut body).unwrap();
         let (correlation_id, answer) = decode_response::<R>(Bytes::from(body), version).unwrap();
-        assert_eq!(correlation_id, self.correlation_id);
+        self.answered += 1;
+        assert_eq!(correlation_id, self.answered);
         Some(answer)
     }
 }
