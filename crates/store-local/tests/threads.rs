@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use common::gate::{Gate, GateDisk, OpenAtEnd};
 use common::{TemporaryDirectory, batch, block_on, id, new_partition, open_threaded, poll, request};
+use highwater_disk::sim::SimDisk;
 use highwater_disk::{Disk, RealDisk};
 use highwater_partition_log::Origin;
 use highwater_store::{Acknowledgement, LogStore, NewPartition, Partition, PartitionState, WatchSet};
@@ -41,7 +42,8 @@ fn created(path: &Path, count: i32) -> Arc<LocalStore> {
 
 /// A store with two partitions, whose syncs the gate can hold back.
 fn gated(path: &Path, gate: &Arc<Gate>) -> Arc<LocalStore> {
-    let disk: Arc<dyn Disk> = Arc::new(GateDisk { disk: RealDisk::default(), gate: Arc::clone(gate) });
+    let disk: Arc<dyn Disk> =
+        Arc::new(GateDisk { disk: Arc::new(RealDisk::default()), gate: Arc::clone(gate) });
     let store = open_threaded(disk, path, Vec::new());
     block_on(store.create(partitions(2))).unwrap();
     store
@@ -89,6 +91,47 @@ fn while_a_sync_is_held_its_answer_waits_and_other_partitions_go_on() {
     assert_eq!(held.offsets().synced_end, Offset(51));
 }
 
+/// The next batch is filled while a sync of the journal runs, which fails; the device tells of that once.
+#[test]
+fn nothing_is_answered_from_behind_a_batch_of_the_journal_that_failed() {
+    for seed in 0..8 {
+        let disk = SimDisk::new(seed);
+        let gate = Arc::new(Gate::default());
+        let path = Path::new("/data");
+        let gated = GateDisk { disk: Arc::clone(&disk) as _, gate: Arc::clone(&gate) };
+        let store = open_threaded(Arc::new(gated), path, Vec::new());
+        block_on(store.create(partitions(2))).unwrap();
+        let (first, second) = (store.partition(id(1, 0)).unwrap(), store.partition(id(1, 1)).unwrap());
+        let append = |partition: &Arc<dyn Partition>, tag| {
+            let appended = partition.append(batch(1, 100, tag), Origin::Client, NOW).unwrap();
+            partition.acknowledged(&appended, Acknowledgement::Durable)
+        };
+        for tag in 0.. {
+            block_on(append(&first, tag)).unwrap();
+            block_on(append(&second, tag)).unwrap();
+            if store.statistics().journal_batches.get() > 2 {
+                break;
+            }
+        }
+        gate.close("/journal");
+        let _open = OpenAtEnd(Arc::clone(&gate));
+        let durable = append(&first, 1000);
+        gate.wait_for_sync();
+        let behind = append(&second, 1000);
+        disk.fail_next_sync("/journal");
+        gate.open();
+        block_on(durable).unwrap();
+        block_on(behind).unwrap();
+        let ends = [&first, &second].map(|partition| partition.offsets().log_end_offset);
+        let disk = disk.power_loss(seed);
+        drop((first, second, store));
+        let store = open_threaded(disk, path, partitions(2));
+        let found =
+            [0, 1].map(|partition| store.partition(id(1, partition)).unwrap().offsets().log_end_offset);
+        assert_eq!(found, ends, "seed {seed}");
+    }
+}
+
 #[test]
 fn what_is_written_ahead_of_a_held_sync_is_bounded_and_goes_on_behind_it() {
     const SIZE: usize = 1_000_000;
@@ -123,7 +166,8 @@ fn what_is_written_ahead_of_a_held_sync_is_bounded_and_goes_on_behind_it() {
 fn closing_gives_up_on_a_device_that_does_not_answer() {
     let directory = TemporaryDirectory::new();
     let gate = Arc::new(Gate::default());
-    let disk: Arc<dyn Disk> = Arc::new(GateDisk { disk: RealDisk::default(), gate: Arc::clone(&gate) });
+    let disk: Arc<dyn Disk> =
+        Arc::new(GateDisk { disk: Arc::new(RealDisk::default()), gate: Arc::clone(&gate) });
     let data = DataDirectory::open(Arc::clone(&disk), directory.path()).unwrap();
     let options = LocalOptions { close_timeout_ms: 50, ..LocalOptions::new(Clock::system()) };
     let store = LocalStore::open(data, options).unwrap();

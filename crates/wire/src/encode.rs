@@ -67,6 +67,9 @@ impl std::error::Error for EncodeError {}
 
 type Encoded = Result<(), EncodeError>;
 
+/// A frame of so many bytes does not have to grow: what is answered to a Produce of one partition, or to a heartbeat.
+const SMALL_FRAME: usize = 128;
+
 /// What was written so far.
 #[derive(Debug, Default)]
 pub struct Encoder {
@@ -88,7 +91,7 @@ macro_rules! integers {
 impl Encoder {
     /// An empty frame, with room for its size.
     pub fn new() -> Self {
-        let mut encoder = Self::default();
+        let mut encoder = Self { buffer: BytesMut::with_capacity(SMALL_FRAME), ..Self::default() };
         encoder.i32(0);
         encoder
     }

@@ -62,8 +62,8 @@ impl Drop for OpenAtEnd {
 
 /// A disk behind a gate.
 #[derive(Debug)]
-pub struct GateDisk<D> {
-    pub disk: D,
+pub struct GateDisk {
+    pub disk: Arc<dyn Disk>,
     pub gate: Arc<Gate>,
 }
 
@@ -78,7 +78,7 @@ impl fmt::Debug for GateFile {
     }
 }
 
-impl<D: Disk> Disk for GateDisk<D> {
+impl Disk for GateDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
         let file = self.disk.open(path, mode)?;
         Ok(Arc::new(GateFile { file, gate: Arc::clone(&self.gate) }))
