@@ -4,6 +4,7 @@ import argparse
 import fnmatch
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -73,6 +74,14 @@ def version():
     return f"{program} ({commit})"
 
 
+def command(options):
+    """What was asked for; where to write it is nobody's business."""
+    words = ["scripts/bench", *(["--quick"] if options.quick else [])]
+    words += ["--rows", *options.rows] if options.rows else []
+    words += ["--without", *options.without] if options.without else []
+    return shlex.join(words)
+
+
 def about(options, began, load):
     """Facts for the page."""
     kafka = next(KAFKA_JARS.glob("kafka_2.13-*.jar")).stem.split("-")[1]
@@ -80,7 +89,7 @@ def about(options, began, load):
         **machine.describe(options.directory),
         "load before the run": f"{load:.1f} (a figure from a busy machine says little)",
         "versions": f"{version()}, Apache Kafka {kafka}, {machine.java_version()}",
-        "run": f"{time.strftime('%Y-%m-%d')}, {(time.monotonic() - began) / 60:.0f} minutes, {options.turns} turns; `scripts/bench{' --quick' if options.quick else ''}`",
+        "run": f"{time.strftime('%Y-%m-%d')}, {(time.monotonic() - began) / 60:.0f} minutes, {options.turns} turn{'s' * (options.turns > 1)}; `{command(options)}`",
         "one row by hand": "`highwater bench " + " ".join(ROWS[1].command) + " --bootstrap HOST:PORT --pid PID` (all rows: tests/bench/rows.py)",
     }
 
