@@ -17,8 +17,8 @@ use crate::broker::Broker;
 
 use super::partitions;
 
-/// How long after the start of the broker requests wait for partitions.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long after the start of the broker requests wait for partitions: less than clients wait for an answer (30 s).
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// Resolves when no partition of `request` is being recovered, or when its time or [`PATIENCE`] is over.
 pub(crate) async fn recovered(broker: &Broker, version: i16, request: &ProduceRequest) {
