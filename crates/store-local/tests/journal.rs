@@ -465,3 +465,54 @@ fn what_was_kept_of_the_journal_is_not_lost_in_silence_either() {
     disk.flip_bit(&kept, length - BLOCK + 60).unwrap();
     assert_eq!(repaired(&disk, "journal-kept")[0], 5);
 }
+
+/// Yesterday's synced ends, put back after a clean stop, tell of a journal that is gone.
+#[test]
+fn after_a_clean_stop_a_repair_does_not_ask_for_a_journal_either() {
+    let disk = SimDisk::new(30);
+    let driven = ready(&disk);
+    round(&driven, 2);
+    let read = |disk: &SimDisk| {
+        let file = disk.open(&path("synced-ends"), OpenMode::Read).unwrap();
+        let mut bytes = vec![0; file.length().unwrap() as usize];
+        file.read_at(&mut bytes, 0).unwrap();
+        bytes
+    };
+    let old = read(&disk);
+    driven.drive(driven.store.close()).unwrap();
+    drop(driven);
+    let disk = disk.kill();
+    let file = disk.open(&path("synced-ends"), OpenMode::ReadWrite).unwrap();
+    write_all_at(file.as_ref(), &mut [IoSlice::new(&old)], 0).unwrap();
+    assert_eq!(findings(&disk), Vec::<String>::new());
+    let repaired = Repair::open(as_disk(&disk), Path::new(PATH));
+    assert!(repaired.is_ok(), "{}", repaired.unwrap_err());
+    drop(repaired);
+    assert_eq!(records(&open(&disk)), [3; COUNT as usize]);
+}
+
+/// The turn that begins the second half was acknowledged by the disk and is not there; its batches are.
+#[test]
+fn a_first_turn_that_is_lost_is_told() {
+    let disk = lost(31, 5);
+    disk.overwrite_at_rest(&path("journal"), 2 * BLOCK, &[0; BLOCK as usize]).unwrap();
+    assert_eq!(findings(&disk).len(), 1, "{:?}", records(&open(&disk)));
+}
+
+/// A start that stops while it lets go of a copied journal is followed by one that knows that it was copied.
+#[test]
+fn a_start_on_a_copied_journal_may_be_broken_off_anywhere() {
+    for operation in 1..80 {
+        let disk = SimDisk::new(32);
+        let driven = ready(&disk);
+        (2..8).for_each(|tag| round(&driven, tag));
+        drop(driven);
+        let disk = disk.kill();
+        tell(&disk, |made| (made, 7));
+        disk.flip_bit(&path("journal"), HEAD + BLOCK + 40).unwrap();
+        disk.crash_at(disk.operations() + operation);
+        drop(open_with(&as_disk(&disk), partitions(), Vec::new(), SMALL));
+        let disk = disk.kill();
+        assert_eq!(records(&open(&disk)), [8; COUNT as usize], "operation {operation}");
+    }
+}

@@ -90,7 +90,7 @@ pub(super) fn read(file: &Arc<dyn File>) -> io::Result<Vec<Piece>> {
     }
     let (next, at) = reader.follow(half.clone(), turn.first, &mut pieces)?;
     let mut is_followed = reader.holds_later(at..half.end, next)?;
-    if matches!(other, Told::Unreadable) {
+    if !matches!(other, Told::Turn(_)) {
         is_followed |= reader.holds_later(before, next)?;
     }
     if is_followed { Err(lost(next, at)) } else { Ok(pieces) }

@@ -68,10 +68,18 @@ pub(crate) fn replay(
     if let Err(error) = known.ends.raise(known.slots, &replayed.ends) {
         tracing::warn!(%error, "how far the journal reached was not noted");
     }
-    known.ends.note_journal(disk.as_ref(), directory, None)?;
-    if pieces.is_some() {
-        journal_file::remove(disk.as_ref(), directory)?;
-        files::sync_directory(disk.as_ref(), directory)?;
+    let forget = || known.ends.note_journal(disk.as_ref(), directory, None);
+    let remove = || match pieces {
+        Some(_) => {
+            journal_file::remove(disk.as_ref(), directory)?;
+            files::sync_directory(disk.as_ref(), directory)
+        }
+        None => Ok(()),
+    };
+    // That it must be there is told no longer than it is; that it was copied, and may be damaged, no shorter.
+    match known.journal {
+        ToldJournal::Copied => remove().and_then(|()| forget())?,
+        ToldJournal::There(_) | ToldJournal::Nothing => forget().and_then(|()| remove())?,
     }
     Ok(replayed)
 }

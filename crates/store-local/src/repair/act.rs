@@ -97,7 +97,7 @@ fn is_journal(finding: &Finding) -> bool {
 fn settle_journal(disk: &Arc<dyn Disk>, path: &Path, found: &Inspection) -> Result<Vec<Done>, OpenError> {
     let is_damaged = repairs(found).any(is_journal);
     let (ends, told) = SyncedEnds::open(disk.as_ref(), path, |_| true)?;
-    if !is_damaged && !journal::holds_something(disk.as_ref(), path, told.journal)? {
+    if !is_damaged && !journal::holds_something(disk.as_ref(), path, found.journal)? {
         return Ok(Vec::new());
     }
     let mut names = HashMap::new();
@@ -112,7 +112,7 @@ fn settle_journal(disk: &Arc<dyn Disk>, path: &Path, found: &Inspection) -> Resu
     if is_damaged {
         return salvage_journal(disk, path, name_of, &ends, &told.ends);
     }
-    let known = journal::Known { ends: &ends, slots: &told.ends, journal: told.journal };
+    let known = journal::Known { ends: &ends, slots: &told.ends, journal: found.journal };
     let replayed = journal::replay(disk, path, name_of, known, 1)?;
     let what = match replayed.failed.len() {
         0 => "its records were put into their partitions".to_owned(),

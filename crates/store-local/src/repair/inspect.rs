@@ -32,8 +32,8 @@ pub struct Inspection {
     /// Whether the checkpoint could be read, so that no entry means no data.
     pub(super) checkpoint_known: bool,
     pub(super) slots: HashMap<TopicIdPartition, SyncedEnd>,
-    /// The journal that must be there.
-    journal: ToldJournal,
+    /// What is to be believed of the journal.
+    pub(super) journal: ToldJournal,
     /// The broker was stopped in order.
     is_clean: bool,
     /// `None`: the metadata cannot be read, or there is none.
