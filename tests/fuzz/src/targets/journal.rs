@@ -2,198 +2,213 @@
 //!
 //! | bytes of the input | |
 //! |---|---|
-//! | 1 | flags, see [`Flags`] |
+//! | 1 | flags, see [`Flags`](input::Flags) |
 //! | 1 | what goes wrong in the first start, see [`Trouble`] |
-//! | then for each batch | place 1, see [`Section`]; size 2, big-endian; header and frames as in `docs/formats.md` |
+//! | then for each section | place 1, see below; size 2, big-endian; bytes |
 //!
-//! The first start puts the pieces of good batches into the segments and changes no other byte; it fails only when the disk does, and
-//! then names the file. Recovery then serves all that is good, loses no batch that was durable before, and leaves a log offline as
-//! it is. A second start, after a kill or a power loss, comes to that, too, also where the first one was broken off.
+//! | bits of a place | |
+//! |---|---|
+//! | 0 and 1 | 0 and 1: a batch in that half of the journal; 2: one in the half of what was kept; 3: the beginning of a [block](input::Place) |
+//! | 2 | at no block of its own, right behind what stands before it |
+//! | 3 | a mutation leaves it as it is |
+//!
+//! Headers that are not given are made, other blocks are zeros, and halves as large as the larger one. A file that no section is of
+//! is not there.
+//!
+//! Of a journal that is not damaged the first start puts the pieces into the segments and changes no other byte; it fails only
+//! when the disk does, and then names the file. Recovery then serves all that is good, loses no batch that was durable before, and
+//! leaves a log offline as it is. A second start, after a kill or a power loss, comes to that, too, also where the first one was
+//! broken off. From a damaged journal a start is refused, with the file's name, and changes nothing; after a repair, which puts what
+//! can be read into the segments, it is not, also where the repair was broken off before.
 //!
 //! A mutation is given its checksum again, so a piece may say anything. Of a journal whose word on a log's end the segments do not
 //! bear out, and of a log that is not good up to where it was synced, less is asked: nothing in the segments changes but their end.
 
 mod base;
+mod input;
+mod mending;
 mod model;
+mod seeds;
+mod segments;
 
 use std::io::IoSlice;
 use std::path::Path;
 use std::sync::Arc;
 
-use highwater_disk::sim::{Fault, SimDisk};
-use highwater_disk::{Disk, OpenMode, Operation, write_all_at};
+use highwater_disk::sim::SimDisk;
+use highwater_disk::{Disk, OpenMode, write_all_at};
 use highwater_store::{LogStore, PartitionState};
 use highwater_store_local::LocalStore;
-use highwater_wire::record::crc32c;
+use highwater_store_local::repair::Repair;
 
 use crate::memory::Budget;
-use crate::mend;
-use base::{BASE, Contents, NAMES, PARTITIONS, PATH};
-use model::{BLOCK, Expected, FRAME_SIZE, HEADER_SIZE, MAGIC};
+use base::{BASE, Contents, NAMES, PARTITIONS, PATH, SYNCED_ENDS};
+use input::{Input, Trouble};
+use model::{Files, Told};
+use segments::Expected;
+
+pub(crate) use mending::mend;
+pub(crate) use seeds::seeds;
 
 /// The simulated disk keeps three images of each file; a batch is read as large as its header says.
 pub(crate) const BUDGET: Budget = Budget { fixed: 16 << 20, factor: 64 };
-/// So many batches of an input are looked at: each takes a block.
-const SECTIONS_MAX: usize = 48;
-const HEAD_SIZE: usize = 2;
 
-/// The first byte of an input.
-#[derive(Debug, Clone, Copy)]
-struct Flags(u8);
-
-impl Flags {
-    /// The first start is followed by a power loss, not by a kill.
-    fn power_loss(self) -> bool {
-        self.0 & 1 != 0
-    }
-
-    /// The segments hold everything that was written.
-    fn written(self) -> bool {
-        self.0 & 2 != 0
-    }
-
-    /// Without what says how far each partition was synced.
-    fn forgets_synced_ends(self) -> bool {
-        self.0 & 4 != 0
-    }
-
-    /// A mutation leaves each file's batches numbered in a row.
-    fn chained(self) -> bool {
-        self.0 & 8 != 0
-    }
-
-    /// A mutation leaves pieces that continue segments, or one another.
-    fn joined(self) -> bool {
-        self.0 & 16 != 0
+pub(crate) fn journal(bytes: &[u8]) {
+    let Some(input) = Input::parse(bytes) else { return };
+    let before = input.before();
+    let files = input.files(bytes);
+    let disk = directory(&before, &files, input.flags.told());
+    match model::pieces(&files, input.flags.told()) {
+        Some(pieces) => check_taken(&disk, &input, &before, &segments::expected(&before, pieces)),
+        None => check_refused(&disk, &input, &before, &files),
     }
 }
 
-/// What goes wrong in the first start.
-#[derive(Debug, Clone, Copy)]
-enum Trouble {
-    Nothing,
-    /// The machine stops within this operation.
-    Crash(u64),
-    /// An operation on a segment of this partition fails.
-    Segment(Operation, i32),
-    /// The journal's file cannot be opened, read or removed.
-    Journal(Operation, usize),
+/// Whether the input's journal is damaged or missing.
+fn is_refused(bytes: &[u8]) -> bool {
+    let input = Input::parse(bytes).unwrap();
+    model::pieces(&input.files(bytes), input.flags.told()).is_none()
 }
 
-impl Trouble {
-    fn new(byte: u8) -> Self {
-        let operation = byte / 4;
-        let choice = usize::from(byte / 16);
-        match byte % 4 {
-            0 => Self::Nothing,
-            1 => Self::Crash(u64::from(operation) + 1),
-            2 => {
-                let operation =
-                    [Operation::Open, Operation::Write, Operation::Sync][usize::from(operation % 3)];
-                Self::Segment(operation, i32::from(byte / 16) % PARTITIONS)
-            }
-            _ => {
-                let operation =
-                    [Operation::Open, Operation::Read, Operation::Remove][usize::from(operation % 3)];
-                Self::Journal(operation, choice % NAMES.len())
-            }
-        }
-    }
-
-    fn order(self, disk: &SimDisk) {
-        match self {
-            Self::Nothing => {}
-            Self::Crash(operation) => disk.crash_at(operation),
-            Self::Segment(operation, partition) => {
-                disk.fail_next(operation, &format!("topic-{partition}/00"), Fault::Io);
-            }
-            Self::Journal(operation, file) => disk.fail_next(operation, NAMES[file], Fault::Io),
-        }
-    }
+/// So many operations a start of the input takes.
+fn operations(bytes: &[u8]) -> u64 {
+    let input = Input::parse(bytes).unwrap();
+    let disk = directory(&input.before(), &input.files(bytes), input.flags.told());
+    let before = disk.operations();
+    drop(base::open(&disk, 0).expect("it is good"));
+    disk.operations() - before
 }
 
-/// A batch of the input: which file it is in, whether it begins at a new block, where its bytes stand.
-struct Section {
-    file: usize,
-    aligned: bool,
-    /// A mutation leaves header and frames as they are.
-    raw: bool,
-    range: std::ops::Range<usize>,
-}
-
-fn parse(input: &[u8]) -> Option<(Flags, Trouble, Vec<Section>)> {
-    let head = input.first_chunk::<HEAD_SIZE>()?;
-    let mut at = HEAD_SIZE;
-    let mut sections = Vec::new();
-    while let Some(head) = input.get(at..at + 3).filter(|_| sections.len() < SECTIONS_MAX) {
-        let start = at + 3;
-        at = input.len().min(start + usize::from(u16::from_be_bytes([head[1], head[2]])));
-        let file = usize::from(head[0] & 3) % NAMES.len();
-        sections.push(Section { file, aligned: head[0] & 4 == 0, raw: head[0] & 8 != 0, range: start..at });
+/// The first start, over a trouble, and the second one of a directory whose journal is not damaged.
+fn check_taken(disk: &Arc<SimDisk>, input: &Input, before: &Contents, expected: &Expected) {
+    let trouble = input.trouble;
+    if matches!(trouble, Trouble::Repair) {
+        repair(disk);
     }
-    Some((Flags(head[0]), Trouble::new(head[1]), sections))
-}
-
-fn files(input: &[u8], sections: &[Section]) -> [Vec<u8>; 3] {
-    let mut files: [Vec<u8>; 3] = Default::default();
-    for section in sections {
-        let file = &mut files[section.file];
-        if section.aligned {
-            file.resize(file.len().next_multiple_of(BLOCK), 0);
-        }
-        file.extend(&input[section.range.clone()]);
-    }
-    files
-}
-
-pub(crate) fn journal(input: &[u8]) {
-    let Some((flags, trouble, sections)) = parse(input) else { return };
-    let files = files(input, &sections);
-    let mut before = if flags.written() { BASE.written.clone() } else { BASE.durable.clone() };
-    if flags.forgets_synced_ends() {
-        before.remove("synced-ends");
-    }
-    let expected = model::expected(&before, &files);
-    let disk = directory(&before, &files);
-    trouble.order(&disk);
-    let first = base::open(&disk, 0);
+    trouble.order(disk);
+    let first = base::open(disk, 0);
     match (&first, trouble) {
-        (Ok(store), Trouble::Nothing) => {
-            let names: Vec<_> = base::contents(&disk).into_keys().collect();
-            assert!(!names.iter().any(|name| name.starts_with("journal")), "{names:?}");
-            assert!(
-                segments(&disk) == only_segments(&expected.contents),
-                "the segments are not as they must be"
-            );
+        (Ok(store), Trouble::Nothing | Trouble::Repair) => {
+            check_settled(&base::contents(disk), expected);
             base::settle(store);
-            check_partitions(&disk, store, &before, &expected);
+            check_partitions(disk, store, before, expected);
         }
         (Ok(store), _) => base::settle(store),
-        (Err(error), Trouble::Journal(_, file)) => {
-            assert!(error.to_string().contains(NAMES[file]), "which file? {error}");
+        (Err(error), Trouble::File(_, name)) => {
+            assert!(error.to_string().contains(name), "which file? {error}");
         }
         (Err(_), Trouble::Crash(_)) if disk.has_crashed() => {}
         (Err(error), _) => panic!("{error} after {trouble:?}"),
     }
-    let restarted = if flags.power_loss() { disk.power_loss(1) } else { disk.kill() };
+    let restarted = restart(disk, input);
     let second = base::open(&restarted, 0).unwrap_or_else(|error| panic!("the second start: {error}"));
     base::settle(&second);
-    if let (Ok(first), Trouble::Nothing) = (first, trouble) {
-        check_states(&first, &second, &expected);
-        check_partitions(&restarted, &second, &before, &expected);
+    if let (Ok(first), Trouble::Nothing | Trouble::Repair) = (first, trouble) {
+        check_states(&first, &second, expected);
+        check_partitions(&restarted, &second, before, expected);
     } else if expected.is_settled {
         // Of pieces that contradict each other a start that is broken off may leave either.
-        check_partitions(&restarted, &second, &before, &expected);
+        check_partitions(&restarted, &second, before, expected);
     }
 }
 
-/// A directory with these files, and the journal's that are not empty.
-fn directory(before: &Contents, journal: &[Vec<u8>; 3]) -> Arc<SimDisk> {
+/// The first start, over a trouble, and the second one of a directory whose journal is damaged; its repair, and a start after that.
+fn check_refused(disk: &Arc<SimDisk>, input: &Input, before: &Contents, files: &Files) {
+    let found = base::contents(disk);
+    input.trouble.order(disk);
+    match (base::open(disk, 0), input.trouble) {
+        (Ok(_), trouble) => panic!("the damage is not told, with {trouble:?}"),
+        (Err(_), Trouble::Crash(_)) if disk.has_crashed() => {}
+        (Err(error), Trouble::File(_, name)) if error.to_string().contains(name) => {}
+        (Err(error), _) => check_names_journal(&error.to_string()),
+    }
+    let restarted = restart(disk, input);
+    let error = base::open(&restarted, 0).expect_err("the damage is told at the second start");
+    check_names_journal(&error.to_string());
+    let left = base::contents(&restarted);
+    found.iter().for_each(|(name, bytes)| assert!(left.get(name) == Some(bytes), "{name} was changed"));
+
+    let expected = segments::expected(before, model::salvaged(files));
+    let repaired = check_repaired(&restarted, input, files);
+    let store = base::open(&repaired, 0).unwrap_or_else(|error| panic!("the start after a repair: {error}"));
+    let must_be_settled = expected.is_settled || !input.trouble.is_crash();
+    if must_be_settled {
+        check_settled(&base::contents(&repaired), &expected);
+    }
+    base::settle(&store);
+    if must_be_settled {
+        check_partitions(&repaired, &store, before, &expected);
+    }
+    // Readers may have seen what is gone. Of a log whose slot was torn nothing tells which epoch it had.
+    if before.contains_key(SYNCED_ENDS) && !input.trouble.is_crash() {
+        let partitions = store.partitions().into_iter();
+        let serving = partitions.filter(|partition| partition.state() == PartitionState::Online);
+        serving.for_each(|partition| assert!(partition.offsets().leader_epoch.0 > 0, "{:?}", partition.id()));
+    }
+}
+
+/// Repairs the directory, once more where the machine stops, and restarts.
+fn check_repaired(disk: &Arc<SimDisk>, input: &Input, files: &Files) -> Arc<SimDisk> {
+    let mut disk = Arc::clone(disk);
+    let is_broken_off = input.trouble.is_crash();
+    if is_broken_off {
+        input.trouble.order(&disk);
+        let repair = Repair::open(Arc::clone(&disk) as Arc<dyn Disk>, Path::new(PATH));
+        assert!(repair.is_ok() || disk.has_crashed(), "the repair: {repair:?}");
+        disk = restart(&disk, input);
+    }
+    repair(&disk);
+    let repaired = restart(&disk, input);
+    let left = base::contents(&repaired);
+    for (name, bytes) in NAMES.into_iter().zip([&files.journal, &files.kept]) {
+        let kept = left.get(&format!("{name}.suspect"));
+        // When the one that is damaged is out of use, the other one may be used.
+        assert!(kept == bytes.as_ref() || is_broken_off && kept.is_none(), "{name} was not kept");
+    }
+    repaired
+}
+
+fn repair(disk: &Arc<SimDisk>) {
+    let disk = Arc::clone(disk) as Arc<dyn Disk>;
+    drop(Repair::open(disk, Path::new(PATH)).unwrap_or_else(|error| panic!("the repair: {error}")));
+}
+
+fn restart(disk: &SimDisk, input: &Input) -> Arc<SimDisk> {
+    if input.flags.power_loss() { disk.power_loss(1) } else { disk.kill() }
+}
+
+fn check_names_journal(error: &str) {
+    assert!(error.contains(NAMES[0]), "which file? {error}");
+}
+
+/// The segments hold the pieces, how far these reach is noted, there is no journal, and nothing tells of one.
+fn check_settled(contents: &Contents, expected: &Expected) {
+    assert!(
+        only_segments(contents) == only_segments(&expected.contents),
+        "the segments are not as they must be"
+    );
+    let mut names = contents.keys().filter(|name| name.starts_with(NAMES[0]));
+    assert!(names.all(|name| name.ends_with(".suspect")), "{:?}", contents.keys());
+    let slots = &contents[SYNCED_ENDS];
+    assert!(base::without_journal(slots) == *slots, "a journal is told that is not there");
+    for (number, end) in (0..PARTITIONS).filter_map(|number| Some((number, expected.end(number)?))) {
+        let noted = base::synced_end(slots, number);
+        assert!(noted >= Some(end), "{number}: {noted:?} is noted of {end:?}");
+    }
+}
+
+/// A directory with these files, the journal's that are there, and what is told of it.
+fn directory(before: &Contents, files: &Files, told: Told) -> Arc<SimDisk> {
     let disk = base::new_disk();
     let root = Path::new(PATH);
     disk.create_directory(root).unwrap();
-    let journal = NAMES.into_iter().zip(journal).filter(|(_, bytes)| !bytes.is_empty());
-    for (name, bytes) in before.iter().map(|(name, bytes)| (name.as_str(), bytes)).chain(journal) {
+    let mut contents = before.clone();
+    let journal = NAMES.into_iter().zip([&files.journal, &files.kept]);
+    contents.extend(journal.filter_map(|(name, bytes)| Some((name.to_owned(), bytes.clone()?))));
+    if let Some(slot) = base::slot(told) {
+        contents.entry(SYNCED_ENDS.to_owned()).or_default().extend(slot);
+    }
+    for (name, bytes) in &contents {
         let path = root.join(name);
         let parent = path.parent().unwrap();
         if disk.list(parent).is_err() {
@@ -218,15 +233,16 @@ fn check_partitions(disk: &SimDisk, store: &LocalStore, before: &Contents, expec
         let serves = partition.state() == PartitionState::Online;
         let must_serve = must_serve(before, expected, number);
         assert!(serves || !must_serve, "{number}: {:?}", partition.state());
+        let agrees = expected.is_in_row(number) && is_good_to_synced_end(before, expected, number);
         for (name, bytes) in only_segments(&after).iter().filter(|(name, _)| is_of(name, number)) {
             let whole = expected.contents.get(name).map_or(&[][..], |whole| whole);
             assert!(whole.starts_with(bytes), "{name} was changed");
-            let is_as_it_was = whole == bytes || !expected.is_in_row(number);
-            assert!(serves || is_as_it_was, "{name} was cut, and then {:?}", partition.state());
+            let may_be_cut = serves || !agrees;
+            assert!(may_be_cut || whole == bytes, "{name} was cut, and then {:?}", partition.state());
         }
-        let good = model::row(&expected.contents, number).0;
-        let (row, whole) = model::row(&after, number);
-        let durable = model::row(before, number).0;
+        let good = segments::row(&expected.contents, number).0;
+        let (row, whole) = segments::row(&after, number);
+        let durable = segments::row(before, number).0;
         let kept = durable.iter().zip(&good).take_while(|(one, other)| one == other).count();
         assert!(row.len() >= kept, "{number}: {kept} batches were durable, {row:?} are left");
         if must_serve {
@@ -239,9 +255,13 @@ fn check_partitions(disk: &SimDisk, store: &LocalStore, before: &Contents, expec
 /// Whether everything in the partition's segments is good, and reaches as far as it was synced. A log that ends before is not put
 /// into service; sealed segments before that are read by nobody at a start.
 fn must_serve(before: &Contents, expected: &Expected, number: i32) -> bool {
-    let good = model::row(&expected.contents, number).0;
-    let synced = before.contains_key("synced-ends").then(|| model::row(&BASE.written, number).0);
-    expected.is_good(number) && synced.is_none_or(|synced| synced.iter().all(|end| good.contains(end)))
+    expected.is_good(number) && is_good_to_synced_end(before, expected, number)
+}
+
+fn is_good_to_synced_end(before: &Contents, expected: &Expected, number: i32) -> bool {
+    let good = segments::row(&expected.contents, number).0;
+    let synced = before.contains_key(SYNCED_ENDS).then(|| segments::row(&BASE.written, number).0);
+    synced.is_none_or(|synced| synced.iter().all(|end| good.contains(end)))
 }
 
 /// A partition that served serves again, if what the journal said of its end is so. Where its segments are not good, the second
@@ -255,10 +275,6 @@ fn check_states(first: &LocalStore, second: &LocalStore, expected: &Expected) {
     }
 }
 
-fn segments(disk: &SimDisk) -> Contents {
-    only_segments(&base::contents(disk))
-}
-
 fn only_segments(contents: &Contents) -> Contents {
     let segments = contents.iter().filter(|(name, _)| name.ends_with(".log"));
     segments.map(|(name, bytes)| (name.clone(), bytes.clone())).collect()
@@ -266,89 +282,4 @@ fn only_segments(contents: &Contents) -> Contents {
 
 fn is_of(name: &str, partition: i32) -> bool {
     name.starts_with(&format!("topic-{partition}/"))
-}
-
-/// Checksums of batches and of what is in their pieces; under [`Flags`] sequences and places, too.
-pub(crate) fn mend(bytes: &mut [u8]) {
-    let Some((flags, _, sections)) = parse(bytes) else { return };
-    let mut sequences = [None; 3];
-    let before = if flags.written() { &BASE.written } else { &BASE.durable };
-    let mut ends: Vec<_> = (0..PARTITIONS).map(|number| model::end(before, number)).collect();
-    for section in sections.into_iter().filter(|section| !section.raw) {
-        let batch = &mut bytes[section.range];
-        let Some((header, frames)) = batch.split_first_chunk_mut::<HEADER_SIZE>() else { continue };
-        mend_frames(frames, flags.joined().then_some(&mut ends));
-        header[..4].copy_from_slice(MAGIC);
-        let sequence = &mut sequences[section.file];
-        if let Some(sequence) = sequence.filter(|_| flags.chained()) {
-            header[8..16].copy_from_slice(&u64::to_le_bytes(sequence));
-        }
-        *sequence = Some(u64::from_le_bytes(header[8..16].try_into().unwrap()).wrapping_add(1));
-        header[16..].copy_from_slice(&u32::try_from(frames.len()).unwrap().to_le_bytes());
-        let checksum = crc32c(&batch[8..]);
-        batch[4..8].copy_from_slice(&checksum.to_le_bytes());
-    }
-}
-
-/// Gives frames sizes that lie within the bytes, and places behind `ends`, if any.
-fn mend_frames(mut rest: &mut [u8], mut ends: Option<&mut Vec<model::End>>) {
-    while let Some((frame, behind)) = rest.split_first_chunk_mut::<FRAME_SIZE>() {
-        let stated = u32::from_le_bytes(frame[20..24].try_into().unwrap());
-        let size = usize::try_from(stated).unwrap().min(behind.len());
-        frame[20..24].copy_from_slice(&u32::try_from(size).unwrap().to_le_bytes());
-        let (piece, behind) = behind.split_at_mut(size);
-        if let Some(ends) = ends.as_deref_mut() {
-            let number = usize::from(frame[16]) % ends.len();
-            let end = &mut ends[number];
-            mend::chain(piece, &mut end.0);
-            end.2 += size as u64;
-            frame[..16].copy_from_slice(&base::TOPIC.0);
-            frame[16..20].copy_from_slice(&u32::try_from(number).unwrap().to_le_bytes());
-            frame[24..32].copy_from_slice(&end.0.to_le_bytes());
-            frame[32..40].copy_from_slice(&end.1.to_le_bytes());
-            frame[40..48].copy_from_slice(&end.2.to_le_bytes());
-        }
-        mend::batches(piece);
-        rest = behind;
-    }
-}
-
-/// What a store left: whole, torn, with a batch of which a bit changed, in turns and as what was kept; with and without trouble.
-pub(crate) fn seeds() -> Vec<Vec<u8>> {
-    let [first, second] = &BASE.journal;
-    assert!(!first.is_empty() && !second.is_empty(), "both files are in use");
-    let both = [(0, first), (1, second)];
-    let whole: Vec<_> =
-        both.iter().flat_map(|(place, file)| file.iter().map(|batch| (*place, batch.clone()))).collect();
-    let mut seeds: Vec<_> = (0..8).map(|flags| input(flags, 0, &whole)).collect();
-    let troubles = [1, 17, 33, 49, 65, 81, 97, 113, 2, 6, 10, 26, 42, 3, 7, 11, 23];
-    seeds.extend(troubles.map(|trouble| input(trouble & 1, trouble, &whole)));
-    for damaged in 0..whole.len() {
-        let mut batches = whole.clone();
-        let (place, batch) = &mut batches[damaged];
-        // As it is.
-        *place |= 8;
-        match damaged % 3 {
-            0 => batch.truncate(batch.len() - 1),
-            1 => batch[HEADER_SIZE + FRAME_SIZE + 9] ^= 4,
-            _ => batch[9] ^= 1,
-        }
-        seeds.push(input(4, 0, &batches));
-    }
-    let kept: Vec<_> = whole.iter().map(|(_, batch)| (2, batch.clone())).collect();
-    seeds.push(input(8, 0, &kept));
-    seeds.push(input(24, 0, &whole[..2]));
-    seeds.push(input(25, 2, &[&kept[..1], &whole[1..]].concat()));
-    seeds.push(input(0, 0, &[]));
-    seeds
-}
-
-fn input(flags: u8, trouble: u8, batches: &[(u8, Vec<u8>)]) -> Vec<u8> {
-    let mut input = vec![flags, trouble];
-    for (place, batch) in batches {
-        input.push(*place);
-        input.extend(u16::try_from(batch.len()).unwrap().to_be_bytes());
-        input.extend(batch);
-    }
-    input
 }

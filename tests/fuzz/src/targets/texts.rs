@@ -7,7 +7,7 @@ use std::path::Path;
 use highwater_disk::sim::SimDisk;
 use highwater_disk::{Disk, OpenMode, write_all_at};
 use highwater_partition_log::{LogCheckpoint, LogPoint};
-use highwater_types::{LeaderEpoch, Offset, Position, ProducerId, TopicId, TopicIdPartition};
+use highwater_types::{LeaderEpoch, Offset, Position, ProducerId, Timestamp, TopicId, TopicIdPartition};
 use highwater_wire::record::crc32c;
 
 use crate::borrowed::client::consumer_protocol::{
@@ -16,7 +16,7 @@ use crate::borrowed::client::consumer_protocol::{
 use crate::borrowed::config::{Layers, StaticConfig, check_topic, log_config, properties};
 use crate::borrowed::coordinator::subscription::add_topics;
 use crate::borrowed::store_local::checkpoint::{self, Entries, Entry};
-use crate::borrowed::store_local::synced_ends::{SyncedEnd, SyncedEnds};
+use crate::borrowed::store_local::synced_ends::{self, SyncedEnd, SyncedEnds, ToldJournal};
 use crate::memory::Budget;
 
 /// Each setting is kept by name with its value; a message of Kafka's names all that are allowed.
@@ -25,6 +25,8 @@ pub(crate) const SETTINGS: Budget = Budget { fixed: 64 << 10, factor: 64 };
 pub(crate) const DISK: Budget = Budget { fixed: 4 << 20, factor: 64 };
 /// Bytes of a slot of synced ends.
 const SLOT: usize = 64;
+/// When the journal that synced ends tell of was made.
+const MADE: Timestamp = Timestamp(1_700_000_000_000);
 
 /// A file of settings, taken for the broker's and for a topic's.
 pub(crate) fn settings(input: &[u8]) {
@@ -138,21 +140,25 @@ fn id(partition: i32) -> TopicIdPartition {
     TopicIdPartition { topic_id: TopicId([7; 16]), partition }
 }
 
-/// The file is opened, what it says is written into it again, and it is opened once more.
+/// The file is opened, what it says is written into it again, that there is a journal, too, and it is opened once more.
 pub(crate) fn synced_ends(input: &[u8]) {
     let disk = disk_with(input);
     let root = Path::new("/");
     let (open, found) = SyncedEnds::open(disk.as_ref(), root, |_| true).expect("any bytes can be opened");
-    assert!(found.len() <= input.len() / SLOT, "more than there are slots");
-    for (id, end) in &found {
+    assert!(found.ends.len() <= input.len() / SLOT, "more than there are slots");
+    let looked_at = synced_ends::read(disk.as_ref(), root).expect("any bytes can be read");
+    assert_eq!(looked_at.ends, found.ends);
+    for (id, end) in &found.ends {
         open.write(*id, end).expect("the disk works");
     }
     let new = SyncedEnd { end: point(), leader_epoch: LeaderEpoch(3), log_start_offset: Offset(1) };
     open.write(id(i32::MAX), &new).expect("the disk works");
+    open.note_journal(disk.as_ref(), root, Some(MADE)).expect("the disk works");
     let (_, again) = SyncedEnds::open(disk.as_ref(), root, |_| true).expect("any bytes can be opened");
-    let mut expected = found;
+    let mut expected = found.ends;
     expected.insert(id(i32::MAX), new);
-    assert_eq!(again, expected);
+    assert_eq!(again.ends, expected);
+    assert_eq!(again.journal, ToldJournal::There(MADE));
 }
 
 fn disk_with(bytes: &[u8]) -> std::sync::Arc<SimDisk> {
@@ -166,7 +172,9 @@ fn disk_with(bytes: &[u8]) -> std::sync::Arc<SimDisk> {
 /// Each slot: magic, checksum of magic and body, body; little-endian.
 pub(crate) fn mend_synced_ends(bytes: &mut [u8]) {
     for slot in bytes.as_chunks_mut::<SLOT>().0 {
-        slot[..4].copy_from_slice(b"HWS1");
+        if !slot.starts_with(b"HWSJ") {
+            slot[..4].copy_from_slice(b"HWS1");
+        }
         let covered = [&slot[..4], &slot[8..]].concat();
         slot[4..8].copy_from_slice(&crc32c(&covered).to_le_bytes());
     }
@@ -179,8 +187,9 @@ pub(crate) fn synced_ends_seeds() -> Vec<Vec<u8>> {
         let end = SyncedEnd { end: point(), leader_epoch: LeaderEpoch(3), log_start_offset: Offset(1) };
         open.write(id(partition), &end).unwrap();
     }
+    open.note_journal(disk.as_ref(), Path::new("/"), Some(MADE)).unwrap();
     let file = disk.open(Path::new("/synced-ends"), OpenMode::Read).unwrap();
-    let mut bytes = vec![0; 3 * SLOT];
+    let mut bytes = vec![0; 4 * SLOT];
     assert_eq!(file.read_at(&mut bytes, 0).unwrap(), bytes.len());
     vec![bytes]
 }

@@ -1,7 +1,7 @@
 //! A data directory after a crash: what its segments hold durably, and what its journal holds beyond.
 //!
 //! Made by a store on a simulated disk. The last segment of each partition ends where the journal's first piece of it begins; the
-//! others were synced when the next one was begun.
+//! others were synced when the next one was begun. The journal's mark, a random one, is replaced by the same one every time.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,31 +13,47 @@ use highwater_partition_log::{LogConfig, Origin};
 use highwater_store::{LogStore, NewPartition};
 use highwater_store_local::{Clock, DataDirectory, JournalOptions, LocalOptions, LocalStore, OpenError};
 use highwater_types::{Instant, Timestamp, TopicId, TopicIdPartition};
-use highwater_wire::record::{BatchBuilder, Record};
+use highwater_wire::record::{BatchBuilder, Record, crc32c};
 
-use super::model;
+use super::input::MARK;
+use super::mending::{seal_batch, seal_turn};
+use super::model::{self, BLOCK, Files, HALVES_AT, TURN_SIZE, Told};
+use super::segments::{self, End};
 
 pub(super) const PATH: &str = "/data";
 pub(super) const TOPIC: TopicId = TopicId([1; 16]);
 pub(super) const PARTITIONS: i32 = 3;
 /// The journal's files.
-pub(super) const NAMES: [&str; 3] = ["journal-0", "journal-1", "journal-kept"];
-const NOW: Timestamp = Timestamp(1_700_000_000_000);
-/// As many rounds as fill more than one file of the journal.
-const ROUNDS: u8 = 7;
-const FILE_BYTES: u64 = 16 << 10;
+pub(super) const NAMES: [&str; 2] = ["journal", "journal-kept"];
+/// What tells of it.
+pub(super) const SYNCED_ENDS: &str = "synced-ends";
+const SLOT_SIZE: usize = 64;
+const SLOT_MAGIC: &[u8] = b"HWSJ";
+/// When the journal is made.
+pub(super) const MADE: i64 = 1_700_000_000_000;
+const NOW: Timestamp = Timestamp(MADE);
+/// As many rounds as fill both halves of the journal and begin the first one anew.
+const ROUNDS: u8 = 9;
+const HALF_BYTES: u64 = 3 * BLOCK as u64;
 
 /// Files of a data directory, by path below it.
 pub(super) type Contents = BTreeMap<String, Vec<u8>>;
 
 /// A data directory after a crash.
 pub(super) struct Base {
-    /// Without the journal; segments as far as they are durable.
+    /// Without the journal and what tells of it; segments as far as they are durable.
     pub(super) durable: Contents,
     /// Segments with everything that was written.
     pub(super) written: Contents,
-    /// What the journal holds: for each file its batches, header and frames.
-    pub(super) journal: [Vec<Vec<u8>>; 2],
+    pub(super) journal: Journal,
+}
+
+/// What a journal holds.
+pub(super) struct Journal {
+    /// What tells of each half's turn.
+    pub(super) turns: [Vec<u8>; 2],
+    /// Of each half the whole batches, header and frames, those of the turn before the last two behind those of its last one.
+    pub(super) batches: [Vec<Vec<u8>>; 2],
 }
 
 pub(super) static BASE: LazyLock<Base> = LazyLock::new(Base::new);
@@ -45,21 +61,24 @@ pub(super) static BASE: LazyLock<Base> = LazyLock::new(Base::new);
 impl Base {
     fn new() -> Self {
         let disk = new_disk();
-        let store = open(&disk, FILE_BYTES).expect("an empty disk");
+        let store = open(&disk, HALF_BYTES).expect("an empty disk");
         settle(&store);
         for round in 0..ROUNDS {
             (0..PARTITIONS).for_each(|partition| append(&store, partition, round));
             settle(&store);
         }
         let mut written = contents(&disk.kill());
-        let files = NAMES.map(|name| written.remove(name).unwrap_or_default());
+        let files = Files { journal: written.remove(NAMES[0]), kept: written.remove(NAMES[1]) };
         written.retain(|name, _| !name.ends_with("index"));
+        let told = written.get_mut(SYNCED_ENDS).expect("it is there");
+        *told = without_journal(told);
         let mut durable = written.clone();
-        for piece in model::pieces(&files) {
-            let name = model::segment_name(&piece);
-            let is_last = model::last_segment(&written, piece.partition) == Some(&name);
-            if let Some(bytes) = durable.get_mut(&name).filter(|_| is_last) {
-                bytes.truncate(piece.position().expect("a piece of ours"));
+        for piece in model::pieces(&files, Told::There(MADE)).expect("a journal of ours") {
+            let name = segments::name_of(&piece);
+            let is_last = segments::last_of(&written, piece.partition) == Some(&name);
+            let begin = piece.position().expect("a piece of ours");
+            if let Some(bytes) = durable.get_mut(&name).filter(|bytes| is_last && bytes.len() > begin) {
+                bytes.truncate(begin);
             }
         }
         let lost = contents(&disk.power_loss(1));
@@ -71,9 +90,52 @@ impl Base {
                 bytes.len()
             );
         }
-        let [first, second, _] = files.map(|file| model::batches(&file).map(<[u8]>::to_vec).collect());
-        Self { durable, written, journal: [first, second] }
+        Self { durable, written, journal: Journal::of(&files.journal.expect("it is there")) }
     }
+}
+
+impl Journal {
+    fn of(file: &[u8]) -> Self {
+        let mark = model::number(file, 8, 8).unwrap();
+        let turns = [0, 1].map(|half| {
+            let mut turn = file[(1 + half) * BLOCK..][..TURN_SIZE].to_vec();
+            seal_turn(&mut turn, MARK);
+            turn
+        });
+        let size = usize::try_from(HALF_BYTES).unwrap();
+        let batches = [0, 1].map(|half| {
+            let half = &file[HALVES_AT + half * size..][..size];
+            let mut batches: Vec<_> = model::whole(half, mark, 0).into_iter().map(<[u8]>::to_vec).collect();
+            batches.iter_mut().for_each(|batch| seal_batch(batch, MARK));
+            batches
+        });
+        Self { turns, batches }
+    }
+}
+
+/// These slots of `synced-ends`, but the one that tells of a journal.
+pub(super) fn without_journal(slots: &[u8]) -> Vec<u8> {
+    slots.chunks(SLOT_SIZE).filter(|slot| !slot.starts_with(SLOT_MAGIC)).flatten().copied().collect()
+}
+
+/// How far these slots say that the partition was synced.
+pub(super) fn synced_end(slots: &[u8], partition: i32) -> Option<End> {
+    let key = [&TOPIC.0[..], &partition.to_le_bytes()].concat();
+    let slot = slots.chunks(SLOT_SIZE).find(|slot| slot.starts_with(b"HWS1") && slot[8..28] == key)?;
+    let number = |at| model::number(slot, at, 8).unwrap();
+    Some((number(32).cast_signed(), number(40).cast_signed(), number(48)))
+}
+
+/// The slot of `synced-ends` that tells of a journal; the simulated disk's files have the number 0.
+pub(super) fn slot(told: Told) -> Option<Vec<u8>> {
+    let (made, number): (i64, u64) = match told {
+        Told::Nothing => return None,
+        Told::There(made) => (made, 0),
+        Told::Copied => (MADE, 1),
+    };
+    let body = [&made.to_le_bytes()[..], &number.to_le_bytes(), &[0; 40]].concat();
+    let checksum = crc32c(&[SLOT_MAGIC, &body].concat());
+    Some([SLOT_MAGIC, &checksum.to_le_bytes(), &body].concat())
 }
 
 fn append(store: &LocalStore, partition: i32, round: u8) {
