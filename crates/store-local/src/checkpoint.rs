@@ -193,6 +193,14 @@ fn get_entry(mut bytes: &[u8]) -> Option<(TopicIdPartition, Entry)> {
 const ZERO_POINT: LogPoint =
     LogPoint { offset: Offset::ZERO, segment: Offset::ZERO, position: Position::ZERO };
 
+/// CRC-32C of two pieces, one behind the other.
+pub(crate) fn crc32c(first: &[u8], second: &[u8]) -> u32 {
+    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+    digest.update(first);
+    digest.update(second);
+    u32::try_from(digest.finalize()).unwrap_or_default()
+}
+
 /// Writes a place in a log: 24 bytes.
 pub(crate) fn put_point(out: &mut impl BufMut, point: LogPoint) {
     out.put_i64_le(point.offset.0);

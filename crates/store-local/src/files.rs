@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::path::Path;
+use std::sync::Arc;
 
 use highwater_disk::{Disk, DiskError, File, OpenMode, Operation, write_all_at};
 
@@ -12,11 +13,7 @@ pub(crate) fn read_bounded(
     path: &Path,
     size_max: usize,
 ) -> Result<Option<Vec<u8>>, DiskError> {
-    let file = match disk.open(path, OpenMode::Read) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(DiskError::at(Operation::Open, path)(error)),
-    };
+    let Some(file) = open_if_there(disk, path)? else { return Ok(None) };
     let mut bytes = Vec::new();
     let mut buffer = vec![0; size_max.clamp(1, 64 << 10)];
     while bytes.len() < size_max {
@@ -45,16 +42,33 @@ pub(crate) fn read_full(file: &dyn File, buffer: &mut [u8], position: u64) -> io
     Ok(filled)
 }
 
-/// Replaces `<directory>/<name>` by `bytes`: after a crash it is the old or the new content, whole. Durable when this
-/// returns.
+/// Opens a file to be read; `None` when it does not exist.
+pub(crate) fn open_if_there(disk: &dyn Disk, path: &Path) -> Result<Option<Arc<dyn File>>, DiskError> {
+    match disk.open(path, OpenMode::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => file.map(Some).map_err(DiskError::at(Operation::Open, path)),
+    }
+}
+
+/// Replaces `<directory>/<name>` by `bytes`, as [`replace_with`].
 pub(crate) fn replace(disk: &dyn Disk, directory: &Path, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+    replace_with(disk, directory, name, |file| write_all_at(file, &mut [IoSlice::new(bytes)], 0))
+}
+
+/// Replaces `<directory>/<name>` by what `fill` writes: after a crash it is the old or the new content, whole. Durable when
+/// this returns.
+pub(crate) fn replace_with(
+    disk: &dyn Disk,
+    directory: &Path,
+    name: &str,
+    fill: impl FnOnce(&dyn File) -> io::Result<()>,
+) -> Result<(), DiskError> {
     let path = directory.join(name);
     let temporary = directory.join(format!("{name}.tmp"));
     remove_if_there(disk, &temporary)?;
     let file =
         disk.open(&temporary, OpenMode::CreateNew).map_err(DiskError::at(Operation::Open, &temporary))?;
-    write_all_at(file.as_ref(), &mut [IoSlice::new(bytes)], 0)
-        .map_err(DiskError::at(Operation::Write, &temporary))?;
+    fill(file.as_ref()).map_err(DiskError::at(Operation::Write, &temporary))?;
     file.sync_data().map_err(DiskError::at(Operation::Sync, &temporary))?;
     disk.rename(&temporary, &path).map_err(DiskError::at(Operation::Rename, &path))?;
     sync_directory(disk, directory)

@@ -39,8 +39,8 @@ use highwater_disk::{Disk, DiskError, File, OpenMode, Operation, write_all_at};
 use highwater_types::{LeaderEpoch, Offset, Timestamp, TopicId, TopicIdPartition};
 use highwater_wal::LogPoint;
 
-use crate::checkpoint::{get_point, put_point};
-use crate::files::read_full;
+use crate::checkpoint::{crc32c, get_point, put_point};
+use crate::files::{open_if_there, read_full};
 
 pub(crate) const NAME: &str = "synced-ends";
 const MAGIC: [u8; 4] = *b"HWS1";
@@ -240,10 +240,7 @@ impl SyncedEnds {
 pub(crate) fn read(disk: &dyn Disk, directory: &Path) -> Result<Told, DiskError> {
     let path = directory.join(NAME);
     let mut told = Told::default();
-    let file = match disk.open(&path, OpenMode::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(told),
-        file => file.map_err(DiskError::at(Operation::Open, &path))?,
-    };
+    let Some(file) = open_if_there(disk, &path)? else { return Ok(told) };
     let file_number = file.number().map_err(DiskError::at(Operation::Read, &path))?;
     read_slots(file.as_ref(), |_, slot| match slot {
         Slot::End(id, end) => drop(told.ends.entry(id).or_insert(end)),
@@ -333,7 +330,7 @@ fn seal(magic: [u8; 4], body: &[u8; SLOT_SIZE - 8]) -> [u8; SLOT_SIZE] {
     let mut slot = [0; SLOT_SIZE];
     let mut out = slot.as_mut_slice();
     out.put_slice(&magic);
-    out.put_u32_le(checksum(magic, body));
+    out.put_u32_le(crc32c(&magic, body));
     out.put_slice(body);
     slot
 }
@@ -358,14 +355,7 @@ fn decode_journal(slot: &[u8; SLOT_SIZE]) -> Option<(Timestamp, u64)> {
 /// What a slot of this kind says, if its checksum is right.
 fn unseal(magic: [u8; 4], slot: &[u8; SLOT_SIZE]) -> Option<&[u8]> {
     let (stored, body) = slot.strip_prefix(&magic)?.split_first_chunk::<4>()?;
-    (u32::from_le_bytes(*stored) == checksum(magic, body)).then_some(body)
-}
-
-fn checksum(magic: [u8; 4], body: &[u8]) -> u32 {
-    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
-    digest.update(&magic);
-    digest.update(body);
-    u32::try_from(digest.finalize()).unwrap_or_default()
+    (u32::from_le_bytes(*stored) == crc32c(&magic, body)).then_some(body)
 }
 
 #[cfg(test)]

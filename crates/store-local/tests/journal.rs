@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use common::{Driven, PATH, append, batch, id, new_partition, open_with};
 use highwater_disk::sim::{Fault, SimDisk};
-use highwater_disk::{Disk, OpenMode, Operation, write_all_at};
+use highwater_disk::{Disk, File, OpenMode, Operation, write_all_at};
 use highwater_store::{Acknowledgement, LogStore, NewPartition, PartitionState};
 use highwater_store_local::JournalOptions;
 use highwater_store_local::repair::{Inspection, Repair, Severity};
@@ -419,11 +419,17 @@ fn a_journal_that_is_missing_or_another_one_is_told() {
     assert_eq!(records(&open(&disk)), [5; COUNT as usize]);
 }
 
-/// Changes what the synced ends say of the journal, as `docs/formats.md` has it: when it was made, and in a file of which number.
-fn tell(disk: &SimDisk, change: impl Fn(i64) -> (i64, u64)) {
+/// The file, and what is in it.
+fn synced_ends(disk: &SimDisk) -> (Arc<dyn File>, Vec<u8>) {
     let file = disk.open(&path("synced-ends"), OpenMode::ReadWrite).unwrap();
     let mut bytes = vec![0; file.length().unwrap() as usize];
     file.read_at(&mut bytes, 0).unwrap();
+    (file, bytes)
+}
+
+/// Changes what the synced ends say of the journal, as `docs/formats.md` has it: when it was made, and in a file of which number.
+fn tell(disk: &SimDisk, change: impl Fn(i64) -> (i64, u64)) {
+    let (file, bytes) = synced_ends(disk);
     let slot = bytes.chunks(64).position(|slot| slot.starts_with(b"HWSJ")).unwrap();
     let made = i64::from_le_bytes(bytes[slot * 64 + 8..][..8].try_into().unwrap());
     let (made, number) = change(made);
@@ -433,16 +439,22 @@ fn tell(disk: &SimDisk, change: impl Fn(i64) -> (i64, u64)) {
     write_all_at(file.as_ref(), &mut [IoSlice::new(&changed)], slot as u64 * 64).unwrap();
 }
 
+/// A directory of eight records in each partition, whose journal holds most of them, and that says that it is a copy.
+fn copied(seed: u64) -> Arc<SimDisk> {
+    let disk = SimDisk::new(seed);
+    let driven = ready(&disk);
+    (2..8).for_each(|tag| round(&driven, tag));
+    drop(driven);
+    let disk = disk.kill();
+    tell(&disk, |made| (made, 7));
+    disk
+}
+
 /// Files that were copied one after the other while they were written do not fit together, and hold everything in the segments.
 #[test]
 fn of_a_copied_journal_what_can_be_read_is_used() {
     for damage in 0..4 {
-        let disk = SimDisk::new(18);
-        let driven = ready(&disk);
-        (2..8).for_each(|tag| round(&driven, tag));
-        drop(driven);
-        let disk = disk.kill();
-        tell(&disk, |made| (made, 7));
+        let disk = copied(18);
         match damage {
             0 => drop(disk.flip_bit(&path("journal"), HEAD + BLOCK + 40)),
             1 => drop(disk.flip_bit(&path("journal"), 2 * BLOCK + 40)),
@@ -472,18 +484,11 @@ fn after_a_clean_stop_a_repair_does_not_ask_for_a_journal_either() {
     let disk = SimDisk::new(30);
     let driven = ready(&disk);
     round(&driven, 2);
-    let read = |disk: &SimDisk| {
-        let file = disk.open(&path("synced-ends"), OpenMode::Read).unwrap();
-        let mut bytes = vec![0; file.length().unwrap() as usize];
-        file.read_at(&mut bytes, 0).unwrap();
-        bytes
-    };
-    let old = read(&disk);
+    let (_, old) = synced_ends(&disk);
     driven.drive(driven.store.close()).unwrap();
     drop(driven);
     let disk = disk.kill();
-    let file = disk.open(&path("synced-ends"), OpenMode::ReadWrite).unwrap();
-    write_all_at(file.as_ref(), &mut [IoSlice::new(&old)], 0).unwrap();
+    write_all_at(synced_ends(&disk).0.as_ref(), &mut [IoSlice::new(&old)], 0).unwrap();
     assert_eq!(findings(&disk), Vec::<String>::new());
     let repaired = Repair::open(as_disk(&disk), Path::new(PATH));
     assert!(repaired.is_ok(), "{}", repaired.unwrap_err());
@@ -503,12 +508,7 @@ fn a_first_turn_that_is_lost_is_told() {
 #[test]
 fn a_start_on_a_copied_journal_may_be_broken_off_anywhere() {
     for operation in 1..80 {
-        let disk = SimDisk::new(32);
-        let driven = ready(&disk);
-        (2..8).for_each(|tag| round(&driven, tag));
-        drop(driven);
-        let disk = disk.kill();
-        tell(&disk, |made| (made, 7));
+        let disk = copied(32);
         disk.flip_bit(&path("journal"), HEAD + BLOCK + 40).unwrap();
         disk.crash_at(disk.operations() + operation);
         drop(open_with(&as_disk(&disk), partitions(), Vec::new(), SMALL));

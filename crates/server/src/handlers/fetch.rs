@@ -149,7 +149,6 @@ impl Fetch {
         let mut session = session.lock().await;
         context.apply(&mut session);
         let watch = session.watch_set();
-        let mut stopping = self.broker.stopping.subscribe();
         loop {
             session.note_changes(watch.take());
             self.look(&mut session, context.full).await;
@@ -157,6 +156,7 @@ impl Fetch {
                 break;
             }
             self.look_again_later(&mut session);
+            let mut stopping = self.broker.stopping.subscribe();
             let changed = tokio::select! {
                 changed = tokio::time::timeout_at(self.limits.deadline, watch.changed()) => changed.ok(),
                 _ = stopping.wait_for(|stopping| *stopping) => None,

@@ -62,16 +62,7 @@ impl JournalFile {
         let head = Head { mark: u64::from_le_bytes(mark), made, half_bytes };
         let turn = Turn { number: 0, first: 1, before: 1 };
         // With its name it has its header: what has none was not just being made.
-        let temporary = directory.join(format!("{NAME}.tmp"));
-        files::remove_if_there(disk, &temporary)?;
-        let file =
-            disk.open(&temporary, OpenMode::CreateNew).map_err(DiskError::at(Operation::Open, &temporary))?;
-        fill(file.as_ref(), head, turn).map_err(DiskError::at(Operation::Write, &temporary))?;
-        file.sync_data().map_err(DiskError::at(Operation::Sync, &temporary))?;
-        disk.rename(&temporary, &path).map_err(DiskError::at(Operation::Rename, &path))?;
-        files::sync_directory(disk, directory)?;
-        // Again, under its name: that is what errors tell.
-        drop(file);
+        files::replace_with(disk, directory, NAME, |file| fill(file, head, turn))?;
         let file = disk.open(&path, OpenMode::ReadWrite).map_err(DiskError::at(Operation::Open, &path))?;
         let position = head.half(turn.half()).start;
         Ok(Self { file, path, head, turn, position, sequence: 1, holds: Default::default(), failed: false })

@@ -46,18 +46,21 @@ use bytes::{Buf, BufMut};
 use highwater_types::{Position, Timestamp, TopicId, TopicIdPartition};
 use highwater_wal::LogPoint;
 
-use crate::checkpoint::{get_point, put_point};
+use crate::checkpoint::{crc32c, get_point, put_point};
 
 /// Batches begin at multiples of this.
-pub(super) const BLOCK: u64 = 4096;
+pub(super) const BLOCK: u64 = BLOCK_SIZE as u64;
+/// The same, of bytes in memory.
+pub(super) const BLOCK_SIZE: usize = 4096;
 /// Size of a batch's header.
 pub(super) const HEADER_SIZE: usize = 28;
 /// Size of a frame without its piece.
 pub(super) const FRAME_SIZE: usize = 48;
 /// A batch is not larger.
 pub(super) const BATCH_BYTES_MAX: usize = 4 << 20;
-/// Where the halves begin.
-pub(super) const HALVES_AT: u64 = 3 * BLOCK;
+/// Blocks before the halves.
+pub(super) const HEAD_BLOCKS: usize = 3;
+const HALVES_AT: u64 = (HEAD_BLOCKS * BLOCK_SIZE) as u64;
 const HEAD_SIZE: usize = 32;
 const TURN_SIZE: usize = 40;
 const HEAD_MAGIC: [u8; 4] = *b"HWJ2";
@@ -227,7 +230,7 @@ fn take(bytes: &mut &[u8]) -> Option<Frame> {
 
 /// Puts the checksum of what follows it there, and of what stands behind.
 fn put_checksum(bytes: &mut [u8], behind: &[u8]) {
-    let sum = checksum(bytes.get(8..).unwrap_or_default(), behind);
+    let sum = crc32c(bytes.get(8..).unwrap_or_default(), behind);
     if let Some(place) = bytes.get_mut(4..8) {
         place.copy_from_slice(&sum.to_le_bytes());
     }
@@ -235,14 +238,7 @@ fn put_checksum(bytes: &mut [u8], behind: &[u8]) {
 
 fn has_checksum(bytes: &[u8], behind: &[u8]) -> bool {
     let stored = bytes.get(4..).unwrap_or_default().try_get_u32_le();
-    stored.is_ok_and(|stored| stored == checksum(bytes.get(8..).unwrap_or_default(), behind))
-}
-
-fn checksum(covered: &[u8], frames: &[u8]) -> u32 {
-    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
-    digest.update(covered);
-    digest.update(frames);
-    u32::try_from(digest.finalize()).unwrap_or_default()
+    stored.is_ok_and(|stored| stored == crc32c(bytes.get(8..).unwrap_or_default(), behind))
 }
 
 #[cfg(test)]

@@ -14,10 +14,9 @@ use std::sync::Arc;
 use highwater_disk::File;
 use highwater_types::Timestamp;
 
-use super::format::{self, BLOCK, Frame, HEADER_SIZE, Head, Turn};
+use super::format::{self, BLOCK, BLOCK_SIZE, Frame, HEADER_SIZE, Head, Turn};
 use crate::files::read_full;
 
-const BLOCK_SIZE: usize = 4096;
 /// Blocks that are looked at in one go.
 const SCANNED_AT_ONCE: usize = 64 * BLOCK_SIZE;
 
@@ -149,7 +148,7 @@ fn newest(told: [Told; 2]) -> Option<Turn> {
     turns.max_by_key(|turn| turn.number)
 }
 
-fn damaged(problem: impl Into<String>) -> io::Error {
+pub(super) fn damaged(problem: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem.into())
 }
 
@@ -212,6 +211,11 @@ impl Reader<'_> {
 
     /// The first whole batch in `range` whose sequence is not lower.
     fn find(&mut self, range: Range<u64>, sequence: u64) -> io::Result<Option<Batch>> {
+        // As a rule one stands right behind another.
+        let first = self.batch(range.clone())?.filter(|batch| batch.sequence >= sequence);
+        if first.is_some() {
+            return Ok(first);
+        }
         let mut blocks = vec![0; SCANNED_AT_ONCE];
         let mut position = range.start;
         while position < range.end {

@@ -14,7 +14,7 @@ use highwater_types::{Offset, Timestamp, TopicIdPartition};
 use highwater_wal::LogPoint;
 
 use super::file::{self as journal_file, NAME};
-use super::format::{self, BLOCK, HALVES_AT, Head};
+use super::format::{self, BLOCK_SIZE, HEAD_BLOCKS, Head};
 use super::reading::{self, Piece};
 use crate::files::read_full;
 use crate::synced_ends::{SyncedEnd, SyncedEnds, ToldJournal};
@@ -96,7 +96,7 @@ pub(crate) fn salvage(
     let mut pieces = Vec::new();
     for name in [KEPT, NAME] {
         let path = directory.join(name);
-        let read = open(disk.as_ref(), &path)
+        let read = files::open_if_there(disk.as_ref(), &path)
             .and_then(|file| file.map_or(Ok(Vec::new()), |file| salvage_file(&file)));
         match read {
             Err(error) if error.source.kind() == io::ErrorKind::IsADirectory => {}
@@ -165,17 +165,15 @@ pub(crate) fn holds_something(
 /// Everything that the journal holds; `None` when there is none.
 fn read(disk: &dyn Disk, directory: &Path, told: ToldJournal) -> Result<Option<Pieces>, DiskError> {
     let path = directory.join(NAME);
-    let (file, kept) = (open(disk, &path)?, open(disk, &directory.join(KEPT))?);
+    let (file, kept) =
+        (files::open_if_there(disk, &path)?, files::open_if_there(disk, &directory.join(KEPT))?);
     if let ToldJournal::There(at_least) = told {
         let made = file.as_ref().map(|file| reading::made(file.as_ref()));
         let made = made.transpose().map_err(DiskError::at(Operation::Read, &path))?;
         // One whose header cannot be read is damaged.
         if made.is_none_or(|made| made.is_some_and(|made| made < at_least)) {
-            let problem = "the journal that was in use is not there";
-            return Err(DiskError::at(Operation::Open, &path)(io::Error::new(
-                io::ErrorKind::InvalidData,
-                problem,
-            )));
+            let missing = reading::damaged("the journal that was in use is not there");
+            return Err(DiskError::at(Operation::Open, &path)(missing));
         }
     }
     if file.is_none() && kept.is_none() {
@@ -198,13 +196,6 @@ fn read(disk: &dyn Disk, directory: &Path, told: ToldJournal) -> Result<Option<P
         pieces.extend(read.map_err(DiskError::at(Operation::Read, &path))?);
     }
     Ok(Some(sorted(pieces)))
-}
-
-fn open(disk: &dyn Disk, path: &Path) -> Result<Option<Arc<dyn File>>, DiskError> {
-    match disk.open(path, OpenMode::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        file => file.map(Some).map_err(DiskError::at(Operation::Open, path)),
-    }
 }
 
 fn sorted(pieces: Vec<Piece>) -> Pieces {
@@ -294,15 +285,15 @@ fn keep(disk: &dyn Disk, directory: &Path, pieces: &Pieces, replayed: &Replayed)
         sequence += 1;
         batches.extend(format::header(KEPT_MARK, sequence, &frames));
         batches.append(&mut frames);
-        pad(&mut batches, BLOCK);
+        pad(&mut batches, BLOCK_SIZE);
     }
     let mut file =
         Head { mark: KEPT_MARK, made: Timestamp(0), half_bytes: batches.len() as u64 }.encode().to_vec();
-    pad(&mut file, HALVES_AT);
+    pad(&mut file, HEAD_BLOCKS * BLOCK_SIZE);
     file.append(&mut batches);
     files::replace(disk, directory, KEPT, &file)
 }
 
-fn pad(bytes: &mut Vec<u8>, to: u64) {
-    bytes.resize(bytes.len().next_multiple_of(usize::try_from(to).unwrap_or(1)), 0);
+fn pad(bytes: &mut Vec<u8>, to: usize) {
+    bytes.resize(bytes.len().next_multiple_of(to), 0);
 }

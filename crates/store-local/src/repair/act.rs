@@ -96,7 +96,6 @@ fn is_journal(finding: &Finding) -> bool {
 /// Puts what the journal holds into the logs, before anything is cut or copied there.
 fn settle_journal(disk: &Arc<dyn Disk>, path: &Path, found: &Inspection) -> Result<Vec<Done>, OpenError> {
     let is_damaged = repairs(found).any(is_journal);
-    let (ends, told) = SyncedEnds::open(disk.as_ref(), path, |_| true)?;
     if !is_damaged && !journal::holds_something(disk.as_ref(), path, found.journal)? {
         return Ok(Vec::new());
     }
@@ -109,6 +108,7 @@ fn settle_journal(disk: &Arc<dyn Disk>, path: &Path, found: &Inspection) -> Resu
         }
     }
     let name_of = |id| names.get(&id).cloned();
+    let (ends, told) = SyncedEnds::open(disk.as_ref(), path, |_| true)?;
     if is_damaged {
         return salvage_journal(disk, path, name_of, &ends, &told.ends);
     }
