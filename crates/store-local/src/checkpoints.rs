@@ -23,11 +23,13 @@ struct Current {
     entries: Entries,
     /// Counts changes.
     generation: u64,
+    /// A log was added, or its recovery point moved, since the file was last put together.
+    is_behind: bool,
 }
 
 impl Checkpoints {
     pub(crate) fn new(entries: Entries) -> Self {
-        Self { current: Mutex::new(Current { entries, generation: 0 }), written: Mutex::new(0) }
+        Self { current: Mutex::new(Current { entries, generation: 0, is_behind: false }), written: Mutex::new(0) }
     }
 
     /// Sets a partition's entry. Returns the generation that holds it.
@@ -35,10 +37,18 @@ impl Checkpoints {
         let mut current = self.current();
         let entry = Entry { log, clean };
         if current.entries.get(&id) != Some(&entry) {
-            current.entries.insert(id, entry);
+            let point = entry.log.recovery_point;
+            let before = current.entries.insert(id, entry);
+            current.is_behind |= before.is_none_or(|before| before.log.recovery_point != point);
             current.generation += 1;
         }
         current.generation
+    }
+
+    /// Whether a start after a kill would have more to read than it must: the file knows nothing of some log, which would be
+    /// read whole, or has a recovery point that lies further back than it could.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.current().is_behind
     }
 
     /// Says of a partition that could not be recovered that its log is not to be trusted as clean.
@@ -95,7 +105,8 @@ impl Checkpoints {
             return Ok(());
         }
         let (bytes, generation) = {
-            let current = self.current();
+            let mut current = self.current();
+            current.is_behind = false;
             (encode(&current.entries), current.generation)
         };
         files::replace(disk, directory, CHECKPOINT, &bytes)?;

@@ -3,7 +3,7 @@
 //! | due | what |
 //! |---|---|
 //! | 100 ms after a partition was written or synced | its background work: preparing segments, indexes, snapshots |
-//! | `checkpoint_interval_ms` after a change, at once after a failure | the checkpoint |
+//! | `checkpoint_interval_ms` after a change, 250 ms after a recovery point moved, at once after a failure | the checkpoint |
 //! | 1 s after the first synced end was noted | the sync of `synced-ends` |
 //! | `retention_interval_ms` | segments rolled and let go by age and size |
 //! | as the log says | the sync of a partition under an interval policy |
@@ -30,6 +30,7 @@ use crate::space::{IDLE_LOOK_INTERVAL_MS, LOOK_INTERVAL_MS};
 
 const UPKEEP_DELAY_MS: u64 = 100;
 const SYNC_ENDS_DELAY_MS: u64 = 1000;
+const CHECKPOINT_DELAY_MS: u64 = 250;
 const SPACE_DELAY_MS: u64 = 1000;
 const RETRY_DELAY_MS: u64 = 60_000;
 const REMOVAL_STEP_DELAY_MS: u64 = 10;
@@ -137,7 +138,7 @@ impl Maintenance {
             self.take(|agenda| due(&mut agenda.upkeep, now).then(|| std::mem::take(&mut agenda.touched)))
         {
             touched.iter().for_each(|partition| partition.maintain());
-            self.checkpoint_at(now.plus_ms(self.checkpoint_interval_ms));
+            self.checkpoint_soon(shared, now);
             self.look_at_space(now.plus_ms(LOOK_INTERVAL_MS));
         }
         if self.take(|agenda| due(&mut agenda.space, now).then_some(())).is_some() {
@@ -278,6 +279,13 @@ impl Maintenance {
             let partition = Arc::clone(partition);
             self.schedule(now, Task::Rename { partition, segment, generation, delay_ms });
         }
+    }
+
+    fn checkpoint_soon(&self, shared: &Shared, now: Instant) {
+        let interval_ms = self.checkpoint_interval_ms;
+        let is_behind = shared.checkpoints.is_behind();
+        let delay_ms = if is_behind { interval_ms.min(CHECKPOINT_DELAY_MS) } else { interval_ms };
+        self.checkpoint_at(now.plus_ms(delay_ms));
     }
 
     fn write_checkpoint(&self, shared: &Shared, now: Instant) {

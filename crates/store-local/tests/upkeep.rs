@@ -172,3 +172,22 @@ fn a_firehose_leaves_room_for_others_in_a_round() {
     while driven.store.write_round() {}
     assert_eq!(driven.store.staged_bytes(), 0);
 }
+
+#[test]
+fn a_kill_of_a_young_partition_that_wrote_much_reads_little_of_it_again() {
+    let config = LogConfig { segment_bytes: 500, ..LogConfig::default() };
+    let disk = SimDisk::new(7);
+    let driven = with_one(&disk, &config);
+    for tag in 0..40 {
+        driven.drive(append(&driven, id(1, 0), batch(1, 100, tag), DURABLE).unwrap().wait).unwrap();
+    }
+    let epoch = driven.partition(id(1, 0)).offsets().leader_epoch;
+    // Its first recovery point, and what follows from it.
+    driven.pass_ms(150);
+    driven.pass_ms(300);
+    drop(driven);
+    let driven = reopen(&disk.kill(), &config);
+    assert_eq!(driven.store.recovery().scanned_bytes, 0);
+    assert_eq!(driven.partition(id(1, 0)).offsets().leader_epoch, epoch, "nothing is in doubt");
+    assert_eq!(driven.read_all(id(1, 0)).len(), 40);
+}
