@@ -5,10 +5,13 @@
 One thread for each kind of request, each with a connection of its own: a request, its answer, a pause. A line `NAME STARTED MILLISECONDS` for
 each answer goes to stdout (STARTED is time.monotonic(), the same for all processes); MILLISECONDS is `failed:REASON` when there was no answer
 or it told an error. The request `machine` asks nothing of the broker, only to be woken a millisecond later: what it takes is the machine's own delay.
+Well-behaved clients have machines of their own: where it may, the process goes before all others here, so that its own delay is not counted as the broker's.
 It runs until it is ended.
 """
 
+import contextlib
 import http.client
+import os
 import sys
 import threading
 import time
@@ -94,7 +97,14 @@ def run(name, request, lock):
         time.sleep(PAUSE_S)
 
 
+def go_first():
+    """Takes the processor whenever it wants it, if the system lets it; that is seldom and for a moment."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+
+
 def main():
+    go_first()
     port, http_port = int(sys.argv[1]), int(sys.argv[2])
     produce = {size: frames.produce(TOPIC, frames.batch(size)) for size in (SMALL, LARGE)}
     requests = {

@@ -16,7 +16,7 @@ from measured import MACHINE, REQUESTS
 from rawclient import Connection
 
 HERE = Path(__file__).parent
-# The promise: others' p99 within three times the quiet one.
+# The promise: others' p99 within three times the quiet one, or FLOOR_MS (docs/decisions/0022-beside-an-attack-three-times-or-20-ms.md).
 RATIO_MAX = 3
 # Below this nobody counts ratios: of a quiet p99 of 1 ms, an unlucky turn of a busy processor is 10 times as much.
 FLOOR_MS = 20

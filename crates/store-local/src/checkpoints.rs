@@ -29,7 +29,10 @@ struct Current {
 
 impl Checkpoints {
     pub(crate) fn new(entries: Entries) -> Self {
-        Self { current: Mutex::new(Current { entries, generation: 0, is_behind: false }), written: Mutex::new(0) }
+        Self {
+            current: Mutex::new(Current { entries, generation: 0, is_behind: false }),
+            written: Mutex::new(0),
+        }
     }
 
     /// Sets a partition's entry. Returns the generation that holds it.

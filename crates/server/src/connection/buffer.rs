@@ -12,6 +12,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use memmap2::{Advice, MmapMut};
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
+use tokio::runtime::Handle;
 
 use super::poll_once;
 
@@ -21,6 +22,8 @@ const SPACE_FACTOR: usize = 8;
 const HEAP_MAX: usize = 1 << 20;
 /// Where more than this has arrived it is moved on a thread of its own.
 const MOVED_HERE_MAX: usize = 512 << 10;
+/// Where more than this has arrived its pages are given back on a thread of its own.
+const DROPPED_HERE_MAX: usize = 4 << 20;
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -35,13 +38,38 @@ pub(super) struct Buffer {
 /// Pages, the first of which are filled.
 #[derive(Debug)]
 struct Pages {
-    map: MmapMut,
+    /// There until it is dropped.
+    map: Option<MmapMut>,
     filled: usize,
+    helpers: Handle,
+}
+
+impl Pages {
+    /// How many bytes there is space for.
+    fn size(&self) -> usize {
+        self.map.as_ref().map_or(0, |map| map.len())
+    }
+
+    /// Space behind what is filled, at most `room` bytes.
+    fn space(&mut self, room: usize) -> &mut [u8] {
+        let end = self.filled.saturating_add(room).min(self.size());
+        self.map.as_mut().and_then(|map| map.get_mut(self.filled..end)).unwrap_or_default()
+    }
 }
 
 impl AsRef<[u8]> for Pages {
     fn as_ref(&self) -> &[u8] {
-        self.map.get(..self.filled).unwrap_or_default()
+        self.map.as_ref().and_then(|map| map.get(..self.filled)).unwrap_or_default()
+    }
+}
+
+impl Drop for Pages {
+    /// The system takes ten milliseconds to have a hundred megabytes back: whoever lets go of a frame last does not wait for that.
+    fn drop(&mut self) {
+        let map = self.map.take();
+        if self.filled > DROPPED_HERE_MAX {
+            self.helpers.spawn_blocking(move || drop(map));
+        }
     }
 }
 
@@ -63,7 +91,7 @@ impl Buffer {
 
     /// Bytes that there is space for.
     pub(super) fn capacity(&self) -> usize {
-        self.pages.as_ref().map_or(self.heap.capacity(), |pages| pages.map.len())
+        self.pages.as_ref().map_or(self.heap.capacity(), Pages::size)
     }
 
     /// Memory that lives as long as any slice that is cut from it.
@@ -85,8 +113,7 @@ impl Buffer {
                 poll_once(pin!(stream.read_buf(&mut limited))).await
             }
             Some(pages) => {
-                let end = pages.filled.saturating_add(room).min(pages.map.len());
-                let space = pages.map.get_mut(pages.filled..end).unwrap_or_default();
+                let space = pages.space(room);
                 let read = poll_once(pin!(stream.read(space))).await;
                 if let Poll::Ready(Ok(count)) = read {
                     pages.filled += count;
@@ -114,6 +141,7 @@ impl Buffer {
             return Ok(());
         }
         let old = std::mem::take(self);
+        let helpers = Handle::current();
         let moved = move || -> io::Result<Self> {
             let mut map = MmapMut::map_anon(size)?;
             // A huge page would take memory beyond what is read into it. Where the system knows of none, it has none.
@@ -121,7 +149,7 @@ impl Buffer {
             if let Some(space) = map.get_mut(..arrived) {
                 space.copy_from_slice(old.bytes());
             }
-            Ok(Self { pages: Some(Pages { map, filled: arrived }), ..Self::default() })
+            Ok(Self { pages: Some(Pages { map: Some(map), filled: arrived, helpers }), ..Self::default() })
         };
         *self = if arrived <= MOVED_HERE_MAX {
             moved()
@@ -167,12 +195,30 @@ mod tests {
             assert_eq!(buffer.bytes(), arrived);
             if let Some(pages) = &mut buffer.pages {
                 // What is left is taken, as if it had arrived.
-                pages.filled = pages.map.len();
+                pages.filled = pages.size();
                 buffer.make_space(1, 60 << 20).await.unwrap();
                 buffer.pages.as_mut().unwrap().filled = arrived.len();
             }
         }
         assert_eq!(buffer.cut(arrived.len()), arrived);
         assert!(buffer.is_empty() && buffer.capacity() == 0);
+    }
+
+    #[test]
+    fn a_frame_may_be_let_go_by_any_thread_and_after_its_worker() {
+        let worker = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let frame = || {
+            worker.block_on(async {
+                let mut buffer = Buffer { heap: BytesMut::from(&[7; 1000][..]), ..Buffer::default() };
+                buffer.make_space(8 << 20, 8 << 20).await.unwrap();
+                buffer.pages.as_mut().unwrap().filled = 8 << 20;
+                buffer.cut(8 << 20)
+            })
+        };
+        let (meanwhile, after) = (frame(), frame());
+        std::thread::spawn(move || drop(meanwhile)).join().unwrap();
+        drop(worker);
+        assert_eq!((after.len(), after[999], after[1000]), (8 << 20, 7, 0));
+        drop(after);
     }
 }
