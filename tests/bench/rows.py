@@ -142,7 +142,7 @@ SPECIALS = (
             (at_most("cpu_percent", 3),), ("cpu_percent",), turns=1),
     Special("syscalls", "system calls a request: 16 KiB batches, 3 partitions, window 64", (DURABLE,), (at_most("syscalls_a_request", 1.5),),
             ("syscalls_a_request",), turns=1),
-    Special("device", "bytes to storage for each byte of values", (DURABLE,), (at_most("of_128k_3", 1.1), at_most("of_1k_1000", 2.3)),
+    Special("device", "bytes to the device for each byte of values", (DURABLE,), (at_most("of_128k_3", 1.1), at_most("of_1k_1000", 2.3)),
             ("of_128k_3", "of_1k_1000"), turns=1),
     Special("java", "Kafka's own tools: ProducerPerformance and ConsumerPerformance, 3 partitions, 128 KiB batches (their client is the limit)",
             (DURABLE, KAFKA), (), ("produce_mb_per_s", "consume_mb_per_s"), turns=1),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import rawclient
 from broker import KAFKA_JARS, highwater_binary
-from machine import settle
+from machine import settle, written_bytes
 from rows import KAFKA
 from sides import bench, create
 
@@ -247,13 +247,23 @@ def syscalls(sides, side, _quick):
 
 
 def device(sides, side, quick):
-    """Bytes to storage."""
+    """Bytes to the device. What the system says of a process counts every large page of the cache whole of which a little was changed."""
     server, seconds = sides.alone(side), "2" if quick else "5"
-    large = bench("produce", *LARGE, "--duration", seconds, *at(server))
-    settle()
-    small = bench("produce", "--batch-records", "1", "--partitions", "1000", "--window", "64", "--duration", seconds, *at(server))
-    each = lambda found: found["usage"]["broker"]["storage_bytes"] / found["payload_bytes"]
-    return {"of_128k_3": each(large), "of_1k_1000": each(small)}
+
+    def each(*load):
+        settle()
+        before = written_bytes(server.directory)
+        found = bench("produce", *load, "--warmup", "0", "--duration", seconds, *at(server))
+        settle()
+        after = written_bytes(server.directory)
+        written = found["usage"]["broker"]["storage_bytes"] if before is None else after - before
+        return written / found["payload_bytes"]
+
+    small = ("--batch-records", "1", "--partitions", "1000", "--window", "64")
+    large = each(*LARGE)
+    # Makes the journal, which stays.
+    bench("produce", *small, "--warmup", "0", "--duration", "1", *at(server))
+    return {"of_128k_3": large, "of_1k_1000": each(*small)}
 
 
 def java(sides, side, quick):
