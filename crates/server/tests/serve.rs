@@ -62,14 +62,15 @@ fn a_stop_answers_fetches_that_wait() {
     let broker = Broker::start(directory.path(), &[]);
     let mut client = broker.connect();
     assert_eq!(create(&mut client, "t", 1), 0);
-    // The answer to the first comes when both were taken up.
-    client.send(0, &ApiVersionsRequest::default());
+    let first = client.encode(0, &ApiVersionsRequest::default());
     let asked = fetch_request::FetchPartition { partition_max_bytes: 1, ..Default::default() };
     let topic =
         fetch_request::FetchTopic { topic: "t".into(), partitions: vec![asked], ..Default::default() };
     let wait =
         FetchRequest { max_wait_ms: i32::MAX, min_bytes: 1, topics: vec![topic], ..Default::default() };
-    client.send(11, &wait);
+    // The answer to the first comes when both were taken up.
+    let both = [first, client.encode(11, &wait)].concat();
+    client.write(&both);
     assert!(client.receive::<ApiVersionsRequest>(0).is_some());
     let began = Instant::now();
     let stopped = std::thread::spawn(|| broker.stop());

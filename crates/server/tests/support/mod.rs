@@ -103,10 +103,20 @@ impl Client {
     }
 
     pub(crate) fn send<R: Request>(&mut self, version: i16, request: &R) {
+        let frame = self.encode(version, request);
+        self.write(&frame);
+    }
+
+    /// The frame of the next request.
+    pub(crate) fn encode<R: Request>(&mut self, version: i16, request: &R) -> Vec<u8> {
         self.correlation_id += 1;
         let frame = encode_request(request, version, self.correlation_id, "test");
-        let frame = frame.unwrap_or_else(|error| panic!("{} v{version}: {error}", R::NAME));
-        self.stream.write_all(&frame.read().unwrap()).unwrap();
+        frame.unwrap_or_else(|error| panic!("{} v{version}: {error}", R::NAME)).read().unwrap().to_vec()
+    }
+
+    /// Sends frames at once, so that the broker has read all of them before it answers the first.
+    pub(crate) fn write(&mut self, frames: &[u8]) {
+        self.stream.write_all(frames).unwrap();
     }
 
     /// The next answer, to the first request that has none; `None` when the connection is closed.
