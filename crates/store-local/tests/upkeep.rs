@@ -41,6 +41,13 @@ fn reopen(disk: &Arc<SimDisk>, config: &LogConfig) -> Driven {
     driven
 }
 
+/// Batches of one record each.
+fn append_batches(driven: &Driven, count: u64) {
+    for tag in 0..count {
+        driven.drive(append(driven, id(1, 0), batch(1, 100, tag), DURABLE).unwrap().wait).unwrap();
+    }
+}
+
 #[test]
 fn under_an_interval_answers_do_not_wait_and_the_sync_comes_in_time() {
     let policy = SyncPolicy::Interval { ms: Some(200), messages: Some(5) };
@@ -100,9 +107,7 @@ fn a_raised_log_start_is_durable_when_it_is_answered() {
     let config = LogConfig { segment_bytes: 500, ..LogConfig::default() };
     let disk = SimDisk::new(4);
     let driven = with_one(&disk, &config);
-    for tag in 0..20 {
-        driven.drive(append(&driven, id(1, 0), batch(1, 100, tag), DURABLE).unwrap().wait).unwrap();
-    }
+    append_batches(&driven, 20);
     let partition = driven.partition(id(1, 0));
     assert_eq!(driven.drive(partition.delete_records(Offset(13))).unwrap(), Offset(13));
     assert!(driven.drive(partition.delete_records(Offset(21))).is_err(), "beyond the high watermark");
@@ -128,9 +133,7 @@ fn segments_that_retention_lets_go_are_removed_after_the_delay() {
     };
     let disk = SimDisk::new(5);
     let driven = with_one(&disk, &config);
-    for tag in 0..40 {
-        driven.drive(append(&driven, id(1, 0), batch(1, 100, tag), DURABLE).unwrap().wait).unwrap();
-    }
+    append_batches(&driven, 40);
     let files = |suffix: &str| {
         let entries = disk.list("/data/topic1-0".as_ref()).unwrap();
         entries.iter().filter(|entry| entry.name.ends_with(suffix)).count()
@@ -178,9 +181,7 @@ fn a_kill_of_a_young_partition_that_wrote_much_reads_little_of_it_again() {
     let config = LogConfig { segment_bytes: 500, ..LogConfig::default() };
     let disk = SimDisk::new(7);
     let driven = with_one(&disk, &config);
-    for tag in 0..40 {
-        driven.drive(append(&driven, id(1, 0), batch(1, 100, tag), DURABLE).unwrap().wait).unwrap();
-    }
+    append_batches(&driven, 40);
     let epoch = driven.partition(id(1, 0)).offsets().leader_epoch;
     // Its first recovery point, and what follows from it.
     driven.pass_ms(150);
