@@ -1,22 +1,25 @@
-//! Sends ranges of segment files: by `sendfile` on the store's reader threads.
+//! Sends ranges of segment files by `sendfile`.
 //!
 //! A range that is small and in memory is read and sent with the bytes around it, in one call. Any other goes in turns of at
-//! most [`TURN_BYTES`], each a job of the reader pool that ends when the socket is full: a cold disk or a slow consumer
-//! never holds up the threads that serve connections, and readers take turns. What is sent was visible to consumers,
-//! so nobody writes to it again.
+//! most [`TURN_BYTES`], which end when the socket is full. A turn that waits for nothing is taken by the worker itself: to hand it
+//! to another thread costs more than to look (decision 0023). What would wait for the device is a job of the store's reader
+//! threads: a cold disk never holds up the threads that serve connections. What is sent was visible to consumers, so nobody writes to it again.
 
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use highwater_disk::FileRange;
+use rustix::net::SendFlags;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::Outgoing;
 
-/// What one turn of a reader thread sends at most.
+/// What one turn sends at most.
 const TURN_BYTES: u64 = 1 << 20;
+/// A byte in so many is looked for in memory: what the system reads ahead by default.
+const LOOK_BYTES: usize = 128 << 10;
 /// A resident range up to this size is copied rather than handed to another thread.
 const COPY_BYTES_MAX: u64 = 64 << 10;
 
@@ -28,7 +31,7 @@ pub(super) fn resident(range: &FileRange) -> Option<Bytes> {
     (read == size).then(|| buffer.into())
 }
 
-/// Sends a range by turns of the reader threads.
+/// Sends a range by turns; between them others have theirs.
 ///
 /// # Errors
 /// What socket or file say; `UnexpectedEof` when the file is shorter than the range; `TimedOut`.
@@ -36,12 +39,18 @@ pub(super) async fn send(outgoing: &mut Outgoing<'_>, mut range: FileRange) -> i
     if range.file.as_std().is_none() {
         let read = outgoing.readers.run(move || range.read()).await.map_err(io::Error::other)?;
         outgoing.gather(read?.into());
-        return outgoing.send_gathered().await;
+        return outgoing.send_gathered(SendFlags::empty()).await;
     }
     while range.size > 0 {
-        let (socket, todo) = (Arc::clone(outgoing.stream), range.clone());
-        let turn = outgoing.readers.run(move || take_turn((*socket).as_ref(), &todo));
-        let turn = turn.await.map_err(io::Error::other)??;
+        let turn = if is_resident(&range) {
+            let turn = take_turn((**outgoing.stream).as_ref(), &range)?;
+            tokio::task::yield_now().await;
+            turn
+        } else {
+            let (socket, todo) = (Arc::clone(outgoing.stream), range.clone());
+            let turn = outgoing.readers.run(move || take_turn((*socket).as_ref(), &todo));
+            turn.await.map_err(io::Error::other)??
+        };
         range.position = range.position.saturating_add(turn.sent);
         range.size = range.size.saturating_sub(turn.sent);
         if turn.socket_full {
@@ -49,6 +58,20 @@ pub(super) async fn send(outgoing: &mut Outgoing<'_>, mut range: FileRange) -> i
         }
     }
     Ok(())
+}
+
+/// Whether the next turn waits for nothing, as far as a few of its bytes tell.
+fn is_resident(range: &FileRange) -> bool {
+    let look = |place: u64| {
+        let position = range.position.saturating_add(place);
+        matches!(range.file.read_resident_at(&mut [0], position), Ok(Some(1)))
+    };
+    places(range.size.min(TURN_BYTES)).all(look)
+}
+
+/// Where a turn of `size` bytes is looked at: its first byte, its last one, and between them one in [`LOOK_BYTES`].
+fn places(size: u64) -> impl Iterator<Item = u64> {
+    (0..size).step_by(LOOK_BYTES).chain(size.checked_sub(1))
 }
 
 /// What a turn did.
@@ -78,4 +101,21 @@ fn take_turn(stream: &TcpStream, range: &FileRange) -> io::Result<Turn> {
         }
     }
     Ok(Turn { sent, socket_full: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_looked_at_from_end_to_end() {
+        for size in [1, 2, LOOK_BYTES as u64, LOOK_BYTES as u64 + 1, TURN_BYTES - 1, TURN_BYTES] {
+            let places: Vec<_> = places(size).collect();
+            assert_eq!((places.first(), places.last()), (Some(&0), Some(&(size - 1))), "{size}");
+            assert!(
+                places.windows(2).all(|pair| pair[1] - pair[0] <= LOOK_BYTES as u64),
+                "{size}: {places:?}"
+            );
+        }
+    }
 }

@@ -9,6 +9,9 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use highwater_store_local::ReaderPool;
 use highwater_wire::{Frame, RecordsPart};
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::{Duration, timeout};
 
@@ -66,13 +69,13 @@ impl<'a> Outgoing<'a> {
                 RecordsPart::File(range) => match file::resident(&range) {
                     Some(bytes) => self.gather(bytes),
                     None => {
-                        self.send_gathered().await?;
+                        self.send_gathered(SendFlags::MORE).await?;
                         file::send(self, range).await?;
                     }
                 },
             }
             if self.size >= GATHERED_MAX {
-                self.send_gathered().await?;
+                self.send_gathered(SendFlags::empty()).await?;
             }
         }
         if is_paid { self.flush().await } else { Ok(()) }
@@ -83,7 +86,7 @@ impl<'a> Outgoing<'a> {
     /// # Errors
     /// As [`push`](Self::push).
     pub(crate) async fn flush(&mut self) -> io::Result<()> {
-        self.send_gathered().await?;
+        self.send_gathered(SendFlags::empty()).await?;
         self.share = Share::default();
         Ok(())
     }
@@ -93,11 +96,11 @@ impl<'a> Outgoing<'a> {
         self.pieces.push(bytes);
     }
 
-    async fn send_gathered(&mut self) -> io::Result<()> {
+    async fn send_gathered(&mut self, flags: SendFlags) -> io::Result<()> {
         let mut rest: VecDeque<Bytes> = self.pieces.drain(..).filter(|piece| !piece.is_empty()).collect();
         while !rest.is_empty() {
             let slices: Vec<_> = rest.iter().take(SLICES_MAX).map(|piece| IoSlice::new(piece)).collect();
-            match self.stream.try_write_vectored(&slices) {
+            match self.try_send(&slices, flags) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     self.size = self.size.saturating_sub(written);
@@ -109,6 +112,15 @@ impl<'a> Outgoing<'a> {
             }
         }
         Ok(())
+    }
+
+    fn try_send(&self, slices: &[IoSlice<'_>], flags: SendFlags) -> io::Result<usize> {
+        let stream: &TcpStream = (**self.stream).as_ref();
+        stream.try_io(Interest::WRITABLE, || {
+            let sent =
+                sendmsg(stream, slices, &mut SendAncillaryBuffer::default(), flags | SendFlags::NOSIGNAL);
+            sent.map_err(io::Error::from)
+        })
     }
 
     /// Waits until the client takes something.
