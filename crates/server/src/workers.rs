@@ -18,6 +18,8 @@ const HELPERS: usize = 1;
 
 /// Connections that bring request upon request and are in a worker's queue at a time.
 const BUSY_IN_QUEUE: usize = 2;
+/// Ranges of files that a worker sends itself before it looks for what has arrived meanwhile.
+const SENDING: usize = 1;
 /// A worker wakes at least this often.
 const TICK: Duration = Duration::from_secs(5);
 /// Tasks that run before the worker looks for what has arrived meanwhile: who asks for little waits for a few of those that ask for much.
@@ -42,6 +44,7 @@ struct Worker {
     handle: Handle,
     connections: Arc<AtomicUsize>,
     turns: Arc<Semaphore>,
+    sending: Arc<Semaphore>,
 }
 
 /// A connection's seat on a worker; dropping it makes the worker lighter.
@@ -49,6 +52,7 @@ struct Worker {
 pub(crate) struct Seat {
     connections: Arc<AtomicUsize>,
     turns: Arc<Semaphore>,
+    sending: Arc<Semaphore>,
 }
 
 /// Never ends. A timer that ends before all others interrupts the wait for events, to shorten it: behind this one, those that bound
@@ -75,7 +79,13 @@ impl Workers {
                 .global_queue_interval(TASKS_BETWEEN_LOOKS)
                 .build()?;
             let turns = Arc::new(Semaphore::new(BUSY_IN_QUEUE));
-            workers.push(Worker { handle: runtime.handle().clone(), connections: Arc::default(), turns });
+            let sending = Arc::new(Semaphore::new(SENDING));
+            workers.push(Worker {
+                handle: runtime.handle().clone(),
+                connections: Arc::default(),
+                turns,
+                sending,
+            });
             let mut stopped = stopped.clone();
             let run = move || {
                 runtime.block_on(async {
@@ -101,7 +111,11 @@ impl Seats {
     pub(crate) fn take(&self) -> Option<(&Handle, Seat)> {
         let worker = self.workers.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed))?;
         worker.connections.fetch_add(1, Ordering::Relaxed);
-        let seat = Seat { connections: Arc::clone(&worker.connections), turns: Arc::clone(&worker.turns) };
+        let seat = Seat {
+            connections: Arc::clone(&worker.connections),
+            turns: Arc::clone(&worker.turns),
+            sending: Arc::clone(&worker.sending),
+        };
         Some((&worker.handle, seat))
     }
 }
@@ -116,6 +130,11 @@ impl Seat {
         }
         // Never closed.
         self.turns.acquire().await.ok()
+    }
+
+    /// What those that send ranges of files by themselves take from; who gets nothing has others send.
+    pub(crate) fn sending(&self) -> &Semaphore {
+        &self.sending
     }
 }
 

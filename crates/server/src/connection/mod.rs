@@ -24,7 +24,7 @@ use rustix::net::{Shutdown, shutdown};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::broker::Broker;
 use crate::dispatch::Dispatched;
@@ -109,7 +109,7 @@ pub(crate) async fn serve(
     let (sender, receiver) = mpsc::channel(PIPELINE_MAX);
     let end = {
         let reading = read(shared, seat, &mut source, &info, stop, (sender, &dues), idle);
-        let writing = write(shared, &sink, receiver, idle);
+        let writing = write(shared, (&sink, seat.sending()), receiver, idle);
         tokio::pin!(reading, writing);
         tokio::select! {
             // Nothing can be answered any more.
@@ -231,12 +231,12 @@ async fn gone(stream: &TcpStream) {
 /// Writes replies in order until there are no more. Replies that are ready one after the other are sent together.
 async fn write(
     shared: &Shared,
-    stream: &Arc<OwnedWriteHalf>,
+    (stream, sending): (&Arc<OwnedWriteHalf>, &Semaphore),
     mut owed: mpsc::Receiver<Owed<'_>>,
     idle: Option<Duration>,
 ) -> Result<(), End> {
     let metrics = &shared.broker.metrics;
-    let mut outgoing = Outgoing::new(stream, &shared.readers, &shared.answers, idle);
+    let mut outgoing = Outgoing::new(stream, (&shared.readers, sending), &shared.answers, idle);
     loop {
         let next = match owed.try_recv() {
             Ok(next) => Some(next),

@@ -1,9 +1,10 @@
 //! Sends ranges of segment files by `sendfile`.
 //!
 //! A range that is small and in memory is read and sent with the bytes around it, in one call. Any other goes in turns of at
-//! most [`TURN_BYTES`], which end when the socket is full. A turn that waits for nothing is taken by the worker itself: to hand it
-//! to another thread costs more than to look (decision 0023). What would wait for the device is a job of the store's reader
-//! threads: a cold disk never holds up the threads that serve connections. What is sent was visible to consumers, so nobody writes to it again.
+//! most [`TURN_BYTES`], which end when the socket is full. A turn that waits for nothing is taken by the worker itself, if it
+//! has not just taken one: to hand it to another thread costs more than to look (decision 0023). Any other turn is a job of the
+//! store's reader threads: a cold disk never holds up the threads that serve connections. What is sent was visible to
+//! consumers, so nobody writes to it again.
 
 use std::io;
 use std::sync::Arc;
@@ -42,7 +43,10 @@ pub(super) async fn send(outgoing: &mut Outgoing<'_>, mut range: FileRange) -> i
         return outgoing.send_gathered(SendFlags::empty()).await;
     }
     while range.size > 0 {
-        let turn = if is_resident(&range) {
+        let permit = outgoing.sending.try_acquire();
+        let turn = if let Ok(_permit) = permit
+            && is_resident(&range)
+        {
             let turn = take_turn((**outgoing.stream).as_ref(), &range)?;
             tokio::task::yield_now().await;
             turn

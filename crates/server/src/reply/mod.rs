@@ -13,6 +13,7 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::Semaphore;
 use tokio::time::{Duration, timeout};
 
 use crate::connection::budget::{Budget, Share};
@@ -33,6 +34,8 @@ const GATHERED_MAX: usize = 64 << 10;
 pub(crate) struct Outgoing<'a> {
     stream: &'a Arc<OwnedWriteHalf>,
     readers: &'a Arc<ReaderPool>,
+    /// A range of a file is sent by this thread with a permit.
+    sending: &'a Semaphore,
     budget: &'a Budget,
     idle: Option<Duration>,
     /// What the pieces hold of the budget.
@@ -45,11 +48,11 @@ impl<'a> Outgoing<'a> {
     /// Nothing yet. Sending fails when the client takes nothing for `idle`.
     pub(crate) fn new(
         stream: &'a Arc<OwnedWriteHalf>,
-        readers: &'a Arc<ReaderPool>,
+        (readers, sending): (&'a Arc<ReaderPool>, &'a Semaphore),
         budget: &'a Budget,
         idle: Option<Duration>,
     ) -> Self {
-        Self { stream, readers, budget, idle, share: Share::default(), pieces: Vec::new(), size: 0 }
+        Self { stream, readers, sending, budget, idle, share: Share::default(), pieces: Vec::new(), size: 0 }
     }
 
     /// Takes a whole frame; sends what is gathered when that is much, and at once ranges of files and what holds a share of the
@@ -183,7 +186,8 @@ mod tests {
         let expected = pieces.concat();
         let writer = tokio::spawn(async move {
             let (readers, budget) = (ReaderPool::start("reader", 0).unwrap(), Budget::new(None));
-            let mut outgoing = Outgoing::new(&sink, &readers, &budget, None);
+            let sending = Semaphore::new(1);
+            let mut outgoing = Outgoing::new(&sink, (&readers, &sending), &budget, None);
             pieces.into_iter().for_each(|piece| outgoing.gather(piece));
             outgoing.flush().await.unwrap();
             assert!(outgoing.pieces.is_empty() && outgoing.size == 0);
@@ -202,7 +206,8 @@ mod tests {
             budget.grow(&mut share, 1024).await;
         }
         let (sink, _client) = pair().await;
-        let mut outgoing = Outgoing::new(&sink, &readers, budget, Some(Duration::from_secs(5)));
+        let sending = Semaphore::new(1);
+        let mut outgoing = Outgoing::new(&sink, (&readers, &sending), budget, Some(Duration::from_secs(5)));
         outgoing.share = share;
         outgoing.gather(Bytes::from(vec![9; 64 << 20]));
         let began = Instant::now();
