@@ -102,20 +102,47 @@ async fn call(
         ApiKey::Fetch => fetch::handle(broker, context, body(request)?),
         ApiKey::ListOffsets => {
             let (broker, owned, request) = (Arc::clone(broker), context.clone(), body(request)?);
-            Reply::later(context, async move { list_offsets::handle(&broker, &owned, request).await })
+            Reply::later(context, move || async move { list_offsets::handle(&broker, &owned, request).await })
         }
         ApiKey::InitProducerId => {
             let (broker, owned, request) = (Arc::clone(broker), context.clone(), body(request)?);
-            Reply::later(context, async move { init_producer_id::handle(&broker, &owned, request).await })
+            Reply::later(
+                context,
+                move || async move { init_producer_id::handle(&broker, &owned, request).await },
+            )
         }
         ApiKey::OffsetForLeaderEpoch => {
             Reply::now(context, &offset_for_leader_epoch::handle(broker, context, body(request)?))
         }
-        ApiKey::Metadata => Reply::now(context, &metadata::handle(broker, context, body(request)?).await),
         ApiKey::FindCoordinator => {
             Reply::now(context, &find_coordinator::handle(broker, context, &body(request)?))
         }
         ApiKey::ApiVersions => Reply::now(context, &api_versions::handle(broker, context, &body(request)?)),
+        // Boxes of their own: nobody sends these by the thousand, and every request would be as large as the largest of them.
+        ApiKey::Metadata
+        | ApiKey::CreateTopics
+        | ApiKey::DeleteTopics
+        | ApiKey::CreatePartitions
+        | ApiKey::DescribeConfigs
+        | ApiKey::AlterConfigs
+        | ApiKey::IncrementalAlterConfigs
+        | ApiKey::DescribeCluster
+        | ApiKey::DescribeTopicPartitions => {
+            return Box::pin(call_admin(broker, context, request)).await;
+        }
+        _ => return Box::pin(call_group(broker, context, request)).await,
+    };
+    Ok(reply)
+}
+
+/// As [`call`], for the APIs that tell of the cluster and its topics or change them.
+async fn call_admin(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: RequestFrame,
+) -> Result<Reply, DecodeError> {
+    let reply = match context.api {
+        ApiKey::Metadata => Reply::now(context, &metadata::handle(broker, context, body(request)?).await),
         ApiKey::CreateTopics => {
             Reply::now(context, &create_topics::handle(broker, context, body(request)?).await)
         }
@@ -140,7 +167,7 @@ async fn call(
         ApiKey::DescribeTopicPartitions => {
             Reply::now(context, &describe_topic_partitions::handle(broker, context, &body(request)?))
         }
-        _ => return call_group(broker, context, request).await,
+        other => Reply::close(format!("{} is not served", other.name())),
     };
     Ok(reply)
 }

@@ -86,13 +86,14 @@ impl Reply {
         }
     }
 
-    /// Answers when `response` is there.
-    pub(crate) fn later<M: Message>(
+    /// Answers when the future that `begin` makes has the response. It is made where it stays: one that is handed over is kept
+    /// twice by what awaits it.
+    pub(crate) fn later<M: Message, F: Future<Output = M> + Send>(
         context: &RequestContext,
-        response: impl Future<Output = M> + Send + 'static,
+        begin: impl FnOnce() -> F + Send + 'static,
     ) -> Self {
         let context = context.clone();
-        Self::Later(Box::pin(async move { Self::now(&context, &response.await) }))
+        Self::Later(Box::pin(async move { Self::now(&context, &begin().await) }))
     }
 
     /// Closes the connection after what is due.

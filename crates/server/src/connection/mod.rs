@@ -13,7 +13,7 @@ pub(crate) mod limits;
 pub(crate) mod work;
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -156,8 +156,7 @@ async fn read<'a>(
             turn = seat.turn().await;
             brought = 0;
         }
-        let one = read_one(shared, stream, info, &mut stop, (&sender, dues), &mut frames);
-        tokio::pin!(one);
+        let mut one = pin!(read_one(shared, stream, info, &mut stop, (&sender, dues), &mut frames));
         let first = poll_once(one.as_mut()).await;
         // Who waits lets others go on.
         drop(turn);

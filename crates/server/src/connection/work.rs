@@ -16,9 +16,9 @@ use bytes::Bytes;
 use highwater_wire::{ApiKey, RecordsPart};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::Shared;
 use super::budget::{Budget, Share};
 use super::frames::{Dues, SMALL_MAX};
-use super::{Shared, poll_once};
 use crate::dispatch::{Dispatched, dispatch};
 use crate::request::{ConnectionInfo, Reply};
 
@@ -59,25 +59,34 @@ pub(super) async fn handle(
     } else if api == Some(ApiKey::Fetch) {
         dues.settled().await;
     }
-    let turn = if is_large { shared.turns.take().await } else { None };
-    let (broker, info) = (Arc::clone(&shared.broker), Arc::clone(info));
-    let mut dispatched = Box::pin(async move { dispatch(&broker, &info, frame).await });
-    let begun = if is_large {
-        begin_elsewhere(dispatched).await
+    // Kept until the answer is paid for.
+    let (dispatched, _turn) = if is_large {
+        handle_large(shared, info, frame, api).await
     } else {
-        let first = poll_once(dispatched.as_mut()).await;
-        Begun { first, rest: dispatched }
-    };
-    let dispatched = match begun.first {
-        Poll::Ready(dispatched) => dispatched,
-        Poll::Pending => {
-            // Who waits for other members has handed over what was decoded, and waits long.
-            let _turn = turn.filter(|_| !matches!(api, Some(ApiKey::JoinGroup | ApiKey::SyncGroup)));
-            begun.rest.await
-        }
+        (dispatch(&shared.broker, info, frame).await, None)
     };
     pay(&shared.answers, &mut answer, size_of(&dispatched.reply)).await;
     (dispatched, answer)
+}
+
+/// Handles a large request when it is its turn, which is over when the request had to wait.
+async fn handle_large<'a>(
+    shared: &'a Shared,
+    info: &Arc<ConnectionInfo>,
+    frame: Bytes,
+    api: Option<ApiKey>,
+) -> (Dispatched, Option<SemaphorePermit<'a>>) {
+    let turn = shared.turns.take().await;
+    let (broker, info) = (Arc::clone(&shared.broker), Arc::clone(info));
+    let begun = begin_elsewhere(Box::pin(async move { dispatch(&broker, &info, frame).await })).await;
+    match begun.first {
+        Poll::Ready(dispatched) => (dispatched, turn),
+        Poll::Pending => {
+            // Who waits for other members has handed over what was decoded, and waits long.
+            let _turn = turn.filter(|_| !matches!(api, Some(ApiKey::JoinGroup | ApiKey::SyncGroup)));
+            (begun.rest.await, None)
+        }
+    }
 }
 
 /// A request that was taken up: what it came to at once, and what is left of it where that is nothing yet.

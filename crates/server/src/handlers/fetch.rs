@@ -77,7 +77,7 @@ pub(crate) fn handle(broker: &Arc<Broker>, context: &RequestContext, request: Fe
                 found: BTreeMap::new(),
                 size: 0,
             };
-            Reply::later(context, fetch.run(session))
+            Reply::later(context, move || fetch.run(session))
         }
         Err(error) => Reply::now(context, &answer::session_error(code_of(error))),
     }

@@ -115,7 +115,7 @@ pub(crate) fn handle(broker: &Arc<Broker>, context: &RequestContext, request: Pr
             None => Reply::Nothing,
         };
     }
-    Reply::later(context, answer(topics, deadline))
+    Reply::later(context, move || answer(topics, deadline))
 }
 
 fn stage_topic(
