@@ -19,8 +19,8 @@ use super::Outgoing;
 
 /// What one turn sends at most.
 const TURN_BYTES: u64 = 1 << 20;
-/// A byte in so many is looked for in memory: what the system reads ahead by default.
-const LOOK_BYTES: usize = 128 << 10;
+/// A byte in so many is looked for in memory: what lies together was read together, and leaves together.
+const LOOK_BYTES: usize = 512 << 10;
 /// A resident range up to this size is copied rather than handed to another thread.
 const COPY_BYTES_MAX: u64 = 64 << 10;
 
