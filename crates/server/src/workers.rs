@@ -42,18 +42,20 @@ pub(crate) struct Seats {
 #[derive(Debug)]
 struct Worker {
     handle: Handle,
-    connections: Arc<AtomicUsize>,
-    turns: Arc<Semaphore>,
-    sending: Arc<Semaphore>,
+    table: Arc<Table>,
+}
+
+/// What a worker's connections share.
+#[derive(Debug)]
+struct Table {
+    connections: AtomicUsize,
+    turns: Semaphore,
+    sending: Semaphore,
 }
 
 /// A connection's seat on a worker; dropping it makes the worker lighter.
 #[derive(Debug)]
-pub(crate) struct Seat {
-    connections: Arc<AtomicUsize>,
-    turns: Arc<Semaphore>,
-    sending: Arc<Semaphore>,
-}
+pub(crate) struct Seat(Arc<Table>);
 
 /// Never ends. A timer that ends before all others interrupts the wait for events, to shorten it: behind this one, those that bound
 /// answers do not.
@@ -78,14 +80,12 @@ impl Workers {
                 .event_interval(TASKS_BETWEEN_LOOKS)
                 .global_queue_interval(TASKS_BETWEEN_LOOKS)
                 .build()?;
-            let turns = Arc::new(Semaphore::new(BUSY_IN_QUEUE));
-            let sending = Arc::new(Semaphore::new(SENDING));
-            workers.push(Worker {
-                handle: runtime.handle().clone(),
-                connections: Arc::default(),
-                turns,
-                sending,
+            let table = Arc::new(Table {
+                connections: AtomicUsize::new(0),
+                turns: Semaphore::new(BUSY_IN_QUEUE),
+                sending: Semaphore::new(SENDING),
             });
+            workers.push(Worker { handle: runtime.handle().clone(), table });
             let mut stopped = stopped.clone();
             let run = move || {
                 runtime.block_on(async {
@@ -109,14 +109,10 @@ impl Workers {
 impl Seats {
     /// A seat on the worker with the fewest connections; `None` without workers.
     pub(crate) fn take(&self) -> Option<(&Handle, Seat)> {
-        let worker = self.workers.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed))?;
-        worker.connections.fetch_add(1, Ordering::Relaxed);
-        let seat = Seat {
-            connections: Arc::clone(&worker.connections),
-            turns: Arc::clone(&worker.turns),
-            sending: Arc::clone(&worker.sending),
-        };
-        Some((&worker.handle, seat))
+        let load = |worker: &&Worker| worker.table.connections.load(Ordering::Relaxed);
+        let worker = self.workers.iter().min_by_key(load)?;
+        worker.table.connections.fetch_add(1, Ordering::Relaxed);
+        Some((&worker.handle, Seat(Arc::clone(&worker.table))))
     }
 }
 
@@ -124,17 +120,17 @@ impl Seat {
     /// Lets others have their turn; the next request of a busy connection is taken up with what this returns, which is given back
     /// before anything is waited for.
     pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        if let Ok(turn) = self.turns.try_acquire() {
+        if let Ok(turn) = self.0.turns.try_acquire() {
             tokio::task::yield_now().await;
             return Some(turn);
         }
         // Never closed.
-        self.turns.acquire().await.ok()
+        self.0.turns.acquire().await.ok()
     }
 
     /// What those that send ranges of files by themselves take from; who gets nothing has others send.
     pub(crate) fn sending(&self) -> &Semaphore {
-        &self.sending
+        &self.0.sending
     }
 }
 
@@ -150,7 +146,7 @@ impl Drop for Workers {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.connections.fetch_sub(1, Ordering::Relaxed);
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

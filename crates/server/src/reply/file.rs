@@ -43,8 +43,7 @@ pub(super) async fn send(outgoing: &mut Outgoing<'_>, mut range: FileRange) -> i
         return outgoing.send_gathered(SendFlags::empty()).await;
     }
     while range.size > 0 {
-        let permit = outgoing.sending.try_acquire();
-        let turn = if let Ok(_permit) = permit
+        let turn = if let Ok(_permit) = outgoing.sending.try_acquire()
             && is_resident(&range)
         {
             let turn = take_turn((**outgoing.stream).as_ref(), &range)?;
